@@ -1,0 +1,76 @@
+"""What this machine knows of its registries, outside any database: the id each store must have.
+
+::
+
+    <state>/pins/<SHA-256 of the store's URL, 32 hexadecimal digits>.json   {"version": 1, "url": …, "registry_id": …}
+
+The store is never asked what its own id is: whoever holds the database could answer as they like.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.errors import Unusable
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What one store must be."""
+
+    url: str
+    registry_id: bytes
+
+
+class Pins:
+    """The pins of this machine, one small file for each store."""
+
+    def __init__(self, state: Path) -> None:
+        self._folder = state / "pins"
+
+    def _path(self, url: str) -> Path:
+        return self._folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.json"
+
+    def get(self, url: str) -> Pin | None:
+        """Return the pin of the store at a URL; ``None`` if this machine has never met it."""
+        path = self._path(url)
+        try:
+            document = json.loads(path.read_bytes())
+            if document["version"] != VERSION or document["url"] != url:
+                raise ValueError
+            return Pin(url, bytes.fromhex(document["registry_id"]))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unusable(f"the pin {path} cannot be read: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError):
+            raise Unusable(
+                f"the pin {path} is damaged", "restore it from a backup, or remove it and join anew"
+            ) from None
+
+    def put(self, pin: Pin) -> None:
+        """Keep a pin, whole or not at all."""
+        path = self._path(pin.url)
+        document = {"version": VERSION, "url": pin.url, "registry_id": pin.registry_id.hex()}
+        partial = path.with_suffix(f".{os.getpid()}")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with open(partial, "w", encoding="utf-8", opener=_private) as file:  # noqa: PTH123 - Path.open has no opener
+                json.dump(document, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as error:
+            raise Unusable(f"the pin {path} cannot be written: {error.strerror}") from None
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,1 @@
+"""Providers: the external systems whose credentials the registry keeps."""

@@ -1,0 +1,108 @@
+"""Credentials: the box they lie in, the data key that opens it, and the wrapping of that key.
+
+::
+
+    box       01 commitment(32) ciphertext tag(16)                    under a data key used for this box alone
+    wrapped   01 generation(4) salt(32) commitment(32) ciphertext tag(16)    the data key, under a scope's audience
+
+The box lies in the event and in the current row. The wrapped key lies in a table of its own and nowhere else: once it
+is overwritten or deleted, nobody can open the box.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from registry.errors import IntegrityError
+from registry.sealing import aead, labels
+from registry.values import Secret, TokenId
+
+BOX_VERSION = b"\x01"
+WRAP_VERSION = b"\x01"
+_STEP = 256
+_WRAP_HEADER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A provider's name and the values of all its fields, secret or not."""
+
+    provider: str
+    fields: Mapping[str, Secret]
+
+    def encoded(self) -> bytes:
+        """Return them as canonical JSON; the result is secret."""
+        fields = {name: value.reveal() for name, value in sorted(self.fields.items())}
+        return json.dumps({"provider": self.provider, "fields": fields}, separators=(",", ":")).encode()
+
+    @classmethod
+    def decoded(cls, data: bytes) -> "Credentials":
+        """Return what ``encoded`` encoded; ``IntegrityError`` for anything else."""
+        try:
+            loaded = json.loads(data)
+            fields = {str(name): Secret(str(value)) for name, value in loaded["fields"].items()}
+            return cls(str(loaded["provider"]), MappingProxyType(fields))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise IntegrityError("a token's credentials are in no known format") from None
+
+
+@dataclass(frozen=True, slots=True)
+class BoxPlace:
+    """What a box and its data key are bound to: ids, never names, so that a rename re-seals nothing."""
+
+    registry: bytes
+    token: TokenId
+    revision: int
+
+    def encoded(self) -> bytes:
+        """Return the place as associated data."""
+        return labels.joined(self.registry, bytes.fromhex(self.token), self.revision.to_bytes(8, "big"))
+
+
+def _pad(data: bytes) -> bytes:
+    # ISO/IEC 7816-4 padding to steps of 256 bytes, so that the size of a box does not tell the length of a secret.
+    return data + b"\x80" + bytes(-(len(data) + 1) % _STEP)
+
+
+def _unpad(data: bytes) -> bytes:
+    unpadded, mark, zeros = data.rpartition(b"\x80")
+    if not mark or zeros.strip(b"\x00"):
+        raise IntegrityError("a token's credentials are padded in no known way")
+    return unpadded
+
+
+def seal_box(data_key: bytes, place: BoxPlace, credentials: Credentials) -> bytes:
+    """Return the box. The data key must be fresh: it seals this box and no other."""
+    associated = BOX_VERSION + place.encoded()
+    return BOX_VERSION + aead.seal_once(data_key, labels.BOX_CONTENT, _pad(credentials.encoded()), associated)
+
+
+def open_box(data_key: bytes, place: BoxPlace, box: bytes) -> Credentials:
+    """Return the credentials; ``IntegrityError`` for any other key, token or revision."""
+    if box[:1] != BOX_VERSION:
+        raise IntegrityError("a token's credentials are in no known format", "a newer version may have written them")
+    associated = BOX_VERSION + place.encoded()
+    return Credentials.decoded(_unpad(aead.open_once(data_key, labels.BOX_CONTENT, box[1:], associated)))
+
+
+def wrap(audience_key: bytes, audience: str, generation: int, place: BoxPlace, data_key: bytes) -> bytes:
+    """Return the data key, wrapped for an audience."""
+    header = WRAP_VERSION + generation.to_bytes(4, "big")
+    associated = header + labels.joined(audience.encode(), place.encoded())
+    return header + aead.seal_under(audience_key, labels.DATA_KEY_WRAP_KEY, labels.DATA_KEY_WRAP, data_key, associated)
+
+
+def wrap_generation(wrapped: bytes) -> int:
+    """Return which generation of the audience opens the wrapped key; ``IntegrityError`` if it is not one."""
+    if len(wrapped) < _WRAP_HEADER or wrapped[:1] != WRAP_VERSION:
+        raise IntegrityError("a data key is in no known format", "a newer version may have written it")
+    return int.from_bytes(wrapped[1:_WRAP_HEADER], "big")
+
+
+def unwrap(audience_key: bytes, audience: str, place: BoxPlace, wrapped: bytes) -> bytes:
+    """Return the data key; ``IntegrityError`` for any other audience, generation, token or revision."""
+    wrap_generation(wrapped)
+    header, body = wrapped[:_WRAP_HEADER], wrapped[_WRAP_HEADER:]
+    associated = header + labels.joined(audience.encode(), place.encoded())
+    return aead.open_under(audience_key, labels.DATA_KEY_WRAP_KEY, labels.DATA_KEY_WRAP, body, associated)

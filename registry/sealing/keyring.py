@@ -1,0 +1,70 @@
+"""The keys a member holds: its own identity, and every audience key that was granted to it."""
+
+from registry.domain.roster import AUDIT, Generation, Grant, Roster
+from registry.errors import IntegrityError, NotPermitted
+from registry.sealing import grants
+from registry.sealing.grants import AudienceKey
+from registry.sealing.identity import Identity
+from registry.values import MemberId
+
+
+class Keyring:
+    """Opens audience keys on demand, each once, and checks each against the roster's commitment."""
+
+    def __init__(self, registry: bytes, identity: Identity, member: MemberId, roster: Roster) -> None:
+        self._registry = registry
+        self._identity = identity
+        self._opened: dict[tuple[str, int], AudienceKey] = {}
+        self._member = member
+        self._roster = roster
+        self._granted = self._own_grants(roster)
+
+    def _own_grants(self, roster: Roster) -> dict[tuple[str, int], Grant]:
+        return {(g.audience, g.number): g for g in roster.grants if g.member == self._member}
+
+    def follow(self, roster: Roster) -> None:
+        """Go on with a newer roster; keys that are opened stay so."""
+        if roster.head != self._roster.head:
+            self._roster = roster
+            self._granted = self._own_grants(roster)
+
+    def adopt(self, key: AudienceKey) -> None:
+        """Keep a key that this process itself has just made."""
+        self._opened[key.audience, key.number] = key
+
+    def holds(self, audience: str) -> bool:
+        """Return whether the member was granted the audience's present key."""
+        for generation in self._roster.generations.get(audience, ())[-1:]:
+            place = (audience, generation.number)
+            return place in self._granted or place in self._opened
+        return False
+
+    def current(self, audience: str) -> AudienceKey:
+        """Return the audience's present key; ``NotPermitted`` if the member was not granted it."""
+        return self.key(audience, self._roster.current(audience).number)
+
+    def key(self, audience: str, number: int) -> AudienceKey:
+        """Return the key of one generation; ``NotPermitted`` if neither it nor, for ``audit``, a later was granted."""
+        opened = self._opened.get((audience, number))
+        if opened is None:
+            opened = self._open(audience, number)
+            self._opened[audience, number] = opened
+        return opened
+
+    def _open(self, audience: str, number: int) -> AudienceKey:
+        generation = self._generation(audience, number)
+        given = self._granted.get((audience, number))
+        if given is not None:
+            return grants.open_grant(self._registry, self._identity.sealing_private, given, generation)
+        if audience == AUDIT and number < self._roster.current(audience).number:
+            later = self._generation(audience, number + 1)
+            key = grants.former_key(self._registry, later, self.key(audience, number + 1))
+            grants.check_commitment(self._registry, key, generation)
+            return key
+        raise NotPermitted(f"this needs the key of the audience '{audience}', which your role is not given")
+
+    def _generation(self, audience: str, number: int) -> Generation:
+        for generation in self._roster.generations.get(audience, ()):
+            if generation.number == number:
+                return generation
+        raise IntegrityError(f"there is no generation {number} of the audience {audience}")

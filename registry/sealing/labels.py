@@ -1,0 +1,38 @@
+"""Domain-separation labels: one for each use of a key or hash, so that no output of one use can serve another.
+
+``docs/formats.md`` lists where each stands. A label never changes its meaning; a new construction gets a new one.
+"""
+
+FOUNDING = b"token-registry/v1/founding-statement"
+ROSTER_LINK = b"token-registry/v1/roster-link"
+ROSTER_SIGNATURE = b"token-registry/v1/roster-signature"
+
+EVENT_KEY = b"token-registry/v1/event-key"
+EVENT_GRANT = b"token-registry/v1/event-key-hpke"
+EVENT_CONTENT = b"token-registry/v1/event-content"
+
+BOX_CONTENT = b"token-registry/v1/credentials-box"
+DATA_KEY_WRAP_KEY = b"token-registry/v1/data-key-wrap-key"
+DATA_KEY_WRAP = b"token-registry/v1/data-key-wrap"
+
+LABEL_KEY = b"token-registry/v1/application-label-key"
+LABEL_CONTENT = b"token-registry/v1/application-label"
+
+FORMER_KEY_KEY = b"token-registry/v1/former-audience-key-key"
+FORMER_KEY = b"token-registry/v1/former-audience-key"
+
+AUDIENCE_GRANT = b"token-registry/v1/audience-grant"
+AUDIENCE_COMMITMENT = b"token-registry/v1/audience-commitment"
+AUDIENCE_SEALING_KEY = b"token-registry/v1/audience-sealing-key"
+
+NAME_INDEX_KEY = b"token-registry/v1/name-index-key"
+NAME_INDEX = b"token-registry/v1/name-index"
+FINGERPRINT = b"token-registry/v1/fingerprint"
+
+IDENTITY_KEY = b"token-registry/v1/identity-file"
+PUBLIC_LINE = b"token-registry/v1/public-line"
+
+
+def joined(*parts: bytes) -> bytes:
+    """Return the parts, each behind its length in four bytes: no two lists of parts join to the same bytes."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)

@@ -1,0 +1,24 @@
+"""Keyed tags: by them names are found and values compared without storing either."""
+
+import hashlib
+import hmac
+
+from registry.sealing import aead, labels
+from registry.values import Secret, TokenId
+
+FINGERPRINT_LENGTH = 16
+
+
+def name_tag(audience_key: bytes, registry: bytes, audience: str, folded_name: str) -> bytes:
+    """Return the 32-byte tag under which a token of that folded name lies in the scope of the audience."""
+    key = aead.derive(audience_key, labels.NAME_INDEX_KEY, registry, audience.encode())[:32]
+    return hmac.digest(key, labels.joined(labels.NAME_INDEX, folded_name.encode()), hashlib.sha256)
+
+
+def fingerprint(key: bytes, registry: bytes, token: TokenId, field: str, value: Secret) -> bytes:
+    """Return the 16-byte fingerprint of a secret field's value; it says nothing without the key.
+
+    Token and field are part of it, so that equal values of two tokens or fields cannot be seen to be equal.
+    """
+    message = labels.joined(labels.FINGERPRINT, registry, bytes.fromhex(token), field.encode(), value.reveal().encode())
+    return hmac.digest(key, message, hashlib.sha256)[:FINGERPRINT_LENGTH]

@@ -1,0 +1,1 @@
+"""The use cases: load what is there, let the domain decide, commit what it says."""

@@ -1,0 +1,120 @@
+"""Use cases of applications: register, rename, remove, list."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from registry.domain import roster as rules
+from registry.domain import token as tokens
+from registry.domain.events import Event
+from registry.domain.roster import ApplicationRegistered, ApplicationRemoved, ApplicationRenamed, application_audience
+from registry.errors import Conflict
+from registry.sealing import application_label, grants
+from registry.service.ledger import Ledger, Turn
+from registry.values import ApplicationId, fold, parse_application_name
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationView:
+    """An application as people and programs are shown it."""
+
+    id: str
+    name: str
+    kind: str
+    tokens: int
+    """How many tokens it has."""
+
+
+class Applications:
+    """The applications of a registry, as its member may use them."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def list(self) -> list[ApplicationView]:
+        """Return the applications by name."""
+        self._ledger.require_reader()
+        names = self._ledger.directory().applications
+        views = [
+            ApplicationView(app, name, self._ledger.roster.application(app).kind, len(self._ledger.store.rows_of(app)))
+            for app, name in names.items()
+        ]
+        return sorted(views, key=lambda view: fold(view.name))
+
+    def register(self, name: str, kind: str, *, reason: str | None = None) -> ApplicationView:
+        """Register an application, process-based or form-based; ``AlreadyExists`` if the name is taken."""
+        ledger = self._ledger
+        ledger.require_admin()
+        name, kind = parse_application_name(name), rules.check_kind(kind)
+        with ledger.turn(reason) as turn:
+            self._check_free(name)
+            application = ApplicationId(ledger.surroundings.new_id())
+            generation, key = grants.new_generation(ledger.registry, application_audience(application))
+            event = ApplicationRegistered(
+                **roster_facts(ledger, turn),
+                changed=("name", "kind"),
+                generations=(generation,),
+                grants=tuple(grants.grant(ledger.registry, key, admin) for admin in ledger.roster.admins()),
+                application=application,
+                kind=kind,
+                label=application_label.seal(ledger.registry, application, key, name),
+                name=name,
+            )
+            ledger.commit(turn, [event])
+        return ApplicationView(application, name, kind, 0)
+
+    def rename(self, name: str, new_name: str, *, reason: str | None = None) -> bool:
+        """Give an application another name; return whether that changed anything."""
+        ledger = self._ledger
+        ledger.require_admin()
+        new_name = parse_application_name(new_name)
+        with ledger.turn(reason) as turn:
+            application = ledger.directory().find_application(name)
+            if ledger.directory().applications[application] == new_name:
+                return False
+            self._check_free(new_name, but=application)
+            key = ledger.keyring.current(application_audience(application))
+            label = application_label.seal(ledger.registry, application, key, new_name)
+            facts = roster_facts(ledger, turn) | {"changed": ("name",)}
+            event = ApplicationRenamed(**facts, application=application, label=label, name=new_name)
+            ledger.commit(turn, [event])
+        return True
+
+    def doomed(self, name: str) -> Sequence[str]:
+        """Return the names of the tokens that removing the application would destroy."""
+        self._ledger.require_reader()
+        application = self._ledger.directory().find_application(name)
+        return sorted(self._ledger.token(row).name for row in self._ledger.store.rows_of(application))
+
+    def remove(self, name: str, *, expected: Sequence[str] | None = None, reason: str | None = None) -> Sequence[str]:
+        """Remove an application with all its tokens, in one commit; return the names of those.
+
+        ``Conflict`` if they are not the ``expected`` ones any more.
+        """
+        ledger = self._ledger
+        ledger.require_admin()
+        with ledger.turn(reason) as turn:
+            application = ledger.directory().find_application(name)
+            doomed = [ledger.token(row) for row in ledger.store.rows_of(application)]
+            names = sorted(token.name for token in doomed)
+            if expected is not None and sorted(expected) != names:
+                raise Conflict("the application's tokens have changed meanwhile", "look at them again, then decide")
+            events: list[Event] = [event for token in doomed for event in tokens.delete(turn.context, token)]
+            last_name = ledger.directory().applications[application]
+            events.append(ApplicationRemoved(**roster_facts(ledger, turn), application=application, name=last_name))
+            ledger.commit(turn, events, dropped=[token.id for token in doomed], shred=bool(doomed))
+        return names
+
+    def _check_free(self, name: str, but: ApplicationId | None = None) -> None:
+        folded = {app: fold(known) for app, known in self._ledger.directory().applications.items()}
+        rules.check_name_free(folded, fold(name), but)
+
+
+def roster_facts(ledger: Ledger, turn: Turn) -> dict[str, Any]:
+    """Return what the next event of the roster has in common with every other."""
+    return {
+        "originator_id": ledger.roster_stream,
+        "originator_version": ledger.roster.version + 1,
+        "previous": ledger.roster.head,
+        **asdict(turn.context),
+    }

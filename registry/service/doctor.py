@@ -1,0 +1,123 @@
+"""The doctor: what is wrong or risky on this machine, and the settings in force."""
+
+import enum
+import stat
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from registry.errors import RegistryError
+from registry.sealing.identity import read_identity
+from registry.service.registry import PassphrasePrompt, Registry, open_registry
+from registry.service.surroundings import Surroundings
+from registry.settings import Setting, Settings
+
+_SKEW = timedelta(minutes=1)
+
+
+class Level(enum.StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    RISK = "risk"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the doctor looked at."""
+
+    level: Level
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the doctor found, and the settings with where each comes from."""
+
+    findings: tuple[Finding, ...]
+    settings: dict[str, Setting]
+    error: RegistryError | None
+    """Why the registry cannot be opened, if it cannot."""
+
+
+def diagnose(
+    settings: Settings, passphrase: PassphrasePrompt | None = None, surroundings: Surroundings | None = None
+) -> Diagnosis:
+    """Look at this machine. It changes nothing and raises nothing for what is wrong: that is what it reports."""
+    around = surroundings or Surroundings()
+    findings: list[Finding] = []
+    error: RegistryError | None = None
+    try:
+        findings += _places(settings)
+        findings += _identity(settings)
+        with open_registry(settings, passphrase=passphrase, surroundings=around) as registry:
+            findings.append(Finding(Level.OK, f"the registry {registry.registry_id} opens"))
+            findings += _registry(registry, around)
+    except RegistryError as caught:
+        error = caught
+        findings.append(Finding(Level.WRONG, str(caught), caught.hint))
+    return Diagnosis(tuple(findings), settings.effective(), error)
+
+
+def _places(settings: Settings) -> list[Finding]:
+    store, state = settings.store_path(), Path(settings.state.value)
+    identity = Path(settings.identity.value)
+    findings = []
+    if identity.parent == store.parent and store.parent in (state, state.parent):
+        findings.append(
+            Finding(
+                Level.RISK,
+                f"identity, store and local state lie together in {store.parent}",
+                "who can exchange the folder can exchange what this machine knows; keep them apart",
+            )
+        )
+    for what, path in (("store", store), ("state", state)):
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o022:
+            findings.append(Finding(Level.RISK, f"other users may write the {what} {path}", f"chmod go-w {path}"))
+    leftovers = sorted(store.parent.glob(f"{store.name}.*.new")) if store.parent.exists() else []
+    findings += [Finding(Level.RISK, f"an 'init' was interrupted and left {path}", f"rm {path}*") for path in leftovers]
+    return findings
+
+
+def _identity(settings: Settings) -> list[Finding]:
+    file = read_identity(Path(settings.identity.value))
+    if file.locked:
+        return [Finding(Level.OK, f"the identity {file.path} is private and under a passphrase")]
+    return [
+        Finding(
+            Level.RISK,
+            f"the identity {file.path} is private but under no passphrase",
+            "'identity passphrase' sets one",
+        )
+    ]
+
+
+def _registry(registry: Registry, around: Surroundings) -> list[Finding]:
+    ledger = registry._ledger  # noqa: SLF001 - the doctor looks inside
+    findings = []
+    if len(ledger.roster.admins()) == 1:
+        findings.append(
+            Finding(
+                Level.RISK,
+                "the registry has a single admin",
+                "if that identity is lost, so are the credentials; keep a copy of it in a safe place",
+            )
+        )
+    if ledger.store.shred_pending():
+        findings.append(
+            Finding(
+                Level.RISK,
+                "shredding is pending: a reader keeps overwritten keys in the write-ahead log",
+                "end long-running readers of the store, then run any command",
+            )
+        )
+    head, now = ledger.store.head(), around.clock()
+    if head and head.at > now + _SKEW:
+        findings.append(
+            Finding(Level.RISK, f"the history's last commit is of {head.at - now} from now", "set the clock")
+        )
+    else:
+        findings.append(Finding(Level.OK, "the clock agrees with the history"))
+    return findings

@@ -1,0 +1,99 @@
+"""Founding a registry: its first commit, made in a file of its own and put in place when it is whole."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from registry.domain.events import Context
+from registry.domain.roster import (
+    ADMIN,
+    AUDIT,
+    FINGERPRINT,
+    GLOBAL,
+    Founder,
+    FoundingStatement,
+    Member,
+    Roster,
+    RosterFounded,
+    evolve,
+)
+from registry.errors import AlreadyExists, StoreUnreadable
+from registry.pins import Pin, Pins
+from registry.sealing import aead, grants, roster_record
+from registry.sealing.grants import AudienceKey
+from registry.sealing.identity import Identity
+from registry.sealing.keyring import Keyring
+from registry.service.surroundings import Surroundings
+from registry.store import codec
+from registry.store.mapper import SealingMapper
+from registry.store.rows import Commit
+from registry.store.sqlite import SQLiteStore
+from registry.values import MemberId
+
+_AUDIENCES = (AUDIT, GLOBAL, FINGERPRINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A registry's founding: its id and the event that stands first in its roster."""
+
+    registry: bytes
+    event: RosterFounded
+    audit: AudienceKey
+
+
+def found(identities: Sequence[tuple[Identity, str]], around: Surroundings) -> Founded:
+    """Return the founding by these identities, each with the name it is known by; the first of them signs it."""
+    now = around.clock()
+    founders = tuple(Founder(MemberId(around.new_id()), identity.public.keys) for identity, _ in identities)
+    statement = FoundingStatement(1, aead.new_key(), now, founders)
+    registry = roster_record.registry_id(codec.dumps(codec.to_document(statement)))
+    members = [Member(founder.member, ADMIN, founder.keys) for founder in founders]
+    made = [grants.new_generation(registry, audience) for audience in _AUDIENCES]
+    context = Context(founders[0].member, now, around.host, around.client)
+    event = RosterFounded(
+        originator_id=roster_record.stream_id(registry),
+        originator_version=1,
+        **asdict(context),
+        previous=registry,
+        generations=tuple(generation for generation, _ in made),
+        grants=tuple(grants.grant(registry, key, member) for _, key in made for member in members),
+        statement=statement,
+        names={founder.member: name for founder, (_, name) in zip(founders, identities, strict=True)},
+    )
+    return Founded(registry, event, made[0][1])
+
+
+def check_vacant(path: Path) -> None:
+    """Raise ``AlreadyExists`` if something stands where the store is to be."""
+    if path.exists():
+        raise AlreadyExists(f"there is a registry at {path} already", "it is never overwritten")
+
+
+def init_store(path: Path, url: str, pins: Pins, founded: Founded, identity: Identity) -> None:
+    """Write the founding into a new store; ``AlreadyExists`` where one is. Killed half-way, it leaves no registry."""
+    check_vacant(path)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.new")
+    store = SQLiteStore.create(partial)
+    try:
+        _first_commit(store, founded, identity)
+        store.close()
+        pins.put(Pin(url, founded.registry))
+        os.link(partial, path)
+    except FileExistsError:
+        raise AlreadyExists(f"there is a registry at {path} already", "it is never overwritten") from None
+    except OSError as error:
+        raise StoreUnreadable(f"no store can be made at {path}: {error.strerror}") from None
+    finally:
+        store.discard()
+
+
+def _first_commit(store: SQLiteStore, founded: Founded, identity: Identity) -> None:
+    event = founded.event
+    roster = evolve(Roster(), event)
+    keyring = Keyring(founded.registry, identity, event.by, replace(roster, head=founded.registry))
+    keyring.adopt(founded.audit)
+    generation = roster.current(AUDIT)
+    mapper = SealingMapper(founded.registry, identity, keyring, (generation.number, generation.public or b""))
+    store.put(mapper, [event], Commit(number=0, author=event.by, at=event.at, size=0))

@@ -1,0 +1,216 @@
+"""The registry as one member sees it: the roster, the member's keys, the current rows, and the way to commit."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from registry.domain import token as tokens
+from registry.domain.events import Context, Event, TokenEvent
+from registry.domain.roster import ADMIN, AUDIT, AUDITOR, Member, Roster, RosterEvent, scope_audience
+from registry.domain.token import Token
+from registry.errors import ClockBehind, IntegrityError, NotFound, NotPermitted
+from registry.sealing import roster_record, tags
+from registry.sealing.envelope import Place
+from registry.sealing.identity import Identity
+from registry.sealing.keyring import Keyring
+from registry.service.surroundings import Surroundings
+from registry.store import codec, roster_chain
+from registry.store.mapper import SealingMapper
+from registry.store.rows import Commit, Head, LoggedEvent, TokenRow
+from registry.store.sqlite import SQLiteStore
+from registry.values import ApplicationId, TokenId, fold, parse_reason
+from registry.views.directory import Directory, directory
+
+_CARD = "card"
+_LATEST_CLOCK = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One's turn to write: what stands at its beginning, and who acts now."""
+
+    head: Head
+    context: Context
+
+
+class Ledger:
+    """Reads what is there, checks it, and writes commits. One instance serves one member and one store."""
+
+    def __init__(self, store: SQLiteStore, registry: bytes, identity: Identity, surroundings: Surroundings) -> None:
+        self.store = store
+        self.registry = registry
+        self.identity = identity
+        self.surroundings = surroundings
+        self.roster_stream = roster_record.stream_id(registry)
+        self.roster = roster_chain.follow(registry, Roster(), store.stream(self.roster_stream))
+        self.member = self._find_member()
+        self.keyring = Keyring(registry, identity, self.member.id, self.roster)
+        self.mapper = self._mapper()
+        self._directory: tuple[int, Directory] | None = None
+
+    def _find_member(self) -> Member:
+        if not self.roster.version:
+            raise IntegrityError("the store has no founding statement", "it is not the registry this machine knows")
+        for member in self.roster.members.values():
+            if member.keys == self.identity.public.keys:
+                return member
+        raise NotPermitted(
+            f"the identity '{self.identity.name}' is no member of this registry", "an admin can add its public line"
+        )
+
+    def _mapper(self) -> SealingMapper:
+        current = self.roster.current(AUDIT)
+        return SealingMapper(self.registry, self.identity, self.keyring, (current.number, current.public or b""))
+
+    def refresh(self) -> None:
+        """Follow the roster to its present end."""
+        news = self.store.stream(self.roster_stream, after=self.roster.version)
+        if news:
+            self.roster = roster_chain.follow(self.registry, self.roster, news)
+            self.member = self._find_member()
+            self.keyring.follow(self.roster)
+            self.mapper = self._mapper()
+
+    def require(self, *roles: str) -> None:
+        """Raise ``NotPermitted`` unless the member has one of the roles."""
+        if self.member.role not in roles:
+            raise NotPermitted(f"this takes the role {' or '.join(roles)}; yours is {self.member.role}")
+
+    def require_admin(self) -> None:
+        """Raise ``NotPermitted`` unless the member is an admin."""
+        self.require(ADMIN)
+
+    def require_reader(self) -> None:
+        """Raise ``NotPermitted`` unless the member may read event contents."""
+        self.require(ADMIN, AUDITOR)
+
+    def directory(self) -> Directory:
+        """Return the names of members and applications."""
+        if self._directory is None or self._directory[0] != self.roster.version:
+            events = map(self.mapper.to_domain_event, self.store.stream(self.roster_stream))
+            self._directory = (self.roster.version, directory(events))
+        return self._directory[1]
+
+    def context(self, reason: str | None = None) -> Context:
+        """Return who acts, when, where and why."""
+        around = self.surroundings
+        return Context(self.member.id, around.clock(), around.host, around.client, parse_reason(reason))
+
+    @contextmanager
+    def turn(self, reason: str | None = None) -> Iterator[Turn]:
+        """Wait for one's turn to write, and hold it: nothing that is read meanwhile is out of date."""
+        parse_reason(reason)
+        with self.store.queued():
+            self.refresh()
+            head = self.store.head()
+            if head is None:
+                raise IntegrityError("the store has lost its commits", "restore it from a backup")
+            context = self.context(reason)
+            if context.at < head.at - _LATEST_CLOCK:
+                raise ClockBehind(
+                    f"this machine's clock is behind the history, whose last commit is of {head.at:%Y-%m-%d %H:%M} UTC",
+                    "set the clock",
+                )
+            yield Turn(head, context)
+
+    def commit(
+        self,
+        turn: Turn,
+        events: Sequence[Event],
+        *,
+        rows: Sequence[TokenRow] = (),
+        data_keys: dict[TokenId, bytes] | None = None,
+        fingerprints: Sequence[tuple[TokenId, bytes]] = (),
+        dropped: Sequence[TokenId] = (),
+        shred: bool = False,
+    ) -> int:
+        """Write one commit and return the position of its first event. The turn is used up."""
+        commit = Commit(
+            number=turn.head.number + 1,
+            author=self.member.id,
+            at=max(turn.context.at, turn.head.at),
+            size=turn.head.size,
+            rows=rows,
+            data_keys=data_keys or {},
+            fingerprints=fingerprints,
+            dropped=dropped,
+            shred=shred,
+        )
+        self.store.put(self.mapper, events, commit)
+        if any(isinstance(event, RosterEvent) for event in events):
+            self.refresh()
+        if shred:
+            self.store.shred()
+        return commit.size
+
+    def next_version(self, stream: str) -> int:
+        """Return the version that the stream's next event takes."""
+        return self.store.stream_version(stream) + 1
+
+    def opened(self, logged: LoggedEvent) -> Event:
+        """Return the event of a log entry, opened."""
+        return self.mapper.to_domain_event(logged.stored)
+
+    def name_tag(self, application: ApplicationId | None, name: str) -> bytes:
+        """Return the tag under which a token of that name lies in its scope."""
+        audience = scope_audience(application)
+        key = self.keyring.current(audience)
+        return tags.name_tag(key.key, self.registry, audience, fold(name))
+
+    def token(self, row: TokenRow) -> Token:
+        """Return what is known of the token of a current row; ``IntegrityError`` if the row is not its own."""
+        document = self.mapper.unseal(Place(self.registry, row.token, row.version, _CARD), row.card)
+        try:
+            token = codec.from_document(Token, document)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise IntegrityError(f"the current row of the token {row.token} is in no known format") from None
+        if (token.id, token.application, token.revision, token.box_revision) != (
+            row.token,
+            row.application,
+            row.revision,
+            row.box_revision,
+        ):
+            raise IntegrityError(f"the current row of the token {row.token} contradicts itself")
+        return token
+
+    def find(self, name: str, application: ApplicationId | None) -> tuple[TokenRow, Token]:
+        """Return the current row and token of that name in the scope; ``NotFound`` if there is none."""
+        if self.keyring.holds(scope_audience(application)):
+            row = self.store.row_by_tag(self.name_tag(application, name))
+            if row is not None:
+                return row, self.token(row)
+        else:
+            folded_name = fold(name)
+            for row in self.store.rows():
+                if row.application == application:
+                    token = self.token(row)
+                    if fold(token.name) == folded_name:
+                        return row, token
+        where = "in this application" if application else "among the global ones"
+        raise NotFound(f"there is no token {name!r} {where}", "'list' shows the tokens there are")
+
+    def row(self, token: Token, box: bytes, plain: bytes | None) -> TokenRow:
+        """Return the current row of a token."""
+        place = Place(self.registry, token.id, token.version, _CARD)
+        return TokenRow(
+            token=token.id,
+            application=token.application,
+            name_tag=self.name_tag(token.application, token.name),
+            version=token.version,
+            revision=token.revision,
+            box_revision=token.box_revision,
+            card=self.mapper.seal(place, codec.to_document(token)),
+            box=box,
+            plain=plain,
+        )
+
+
+def folded(token: Token | None, events: Sequence[TokenEvent]) -> Token:
+    """Return the token after the events."""
+    for event in events:
+        token = tokens.evolve(token, event)
+    if token is None:
+        msg = "no events, no token"
+        raise ValueError(msg)
+    return token

@@ -1,0 +1,98 @@
+"""Opening and sealing a token's credentials: box, data key, fingerprints, and the readable copy someone chose."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from registry.domain.events import SealedCredentials
+from registry.domain.roster import FINGERPRINT, scope_audience
+from registry.domain.token import Token
+from registry.errors import IntegrityError
+from registry.providers.interface import Provider
+from registry.sealing import aead, credentials, tags
+from registry.sealing.credentials import BoxPlace, Credentials
+from registry.service.ledger import Ledger
+from registry.store.rows import TokenRow
+from registry.values import ApplicationId, Secret, TokenId
+
+NEW, SAME, USED_BEFORE = "new", "same", "used before"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """New credentials, sealed: what the event says, and what the commit writes beside it."""
+
+    facts: SealedCredentials
+    data_key: bytes
+    fingerprints: tuple[tuple[TokenId, bytes], ...]
+
+
+class Safe:
+    """Opens and seals credentials with the keys of one member."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def _place(self, token: TokenId, revision: int) -> BoxPlace:
+        return BoxPlace(self._ledger.registry, token, revision)
+
+    def open(self, row: TokenRow) -> Credentials:
+        """Return the present credentials of a row; ``NotPermitted`` without the key of its scope."""
+        wrapped = self._ledger.store.data_key(row.token)
+        if wrapped is None:
+            raise IntegrityError(f"the data key of the token {row.token} is missing", "restore the store from a backup")
+        audience = scope_audience(row.application)
+        place = self._place(row.token, row.box_revision)
+        key = self._ledger.keyring.key(audience, credentials.wrap_generation(wrapped))
+        opened = credentials.open_box(credentials.unwrap(key.key, audience, place, wrapped), place, row.box)
+        if row.plain is not None and row.plain != opened.encoded():
+            raise IntegrityError(f"the readable credentials of the token {row.token} are not the ones committed")
+        return opened
+
+    def seal(
+        self,
+        provider: Provider,
+        values: Mapping[str, Secret],
+        *,
+        token: TokenId,
+        application: ApplicationId | None,
+        revision: int,
+        before: Credentials | None = None,
+    ) -> Sealed:
+        """Return the values sealed under a fresh data key, with the verdict on each secret one."""
+        place, data_key = self._place(token, revision), aead.new_key()
+        audience = scope_audience(application)
+        key = self._ledger.keyring.current(audience)
+        secret = {field.name for field in provider.fields if field.secret} & values.keys()
+        prints = self._fingerprints(token, {name: values[name] for name in sorted(secret)})
+        facts = SealedCredentials(
+            public={name: value.reveal() for name, value in sorted(values.items()) if name not in secret},
+            secret=tuple(sorted(secret)),
+            verdicts=self._verdicts(token, prints, values, before),
+            fingerprints={name: print_.hex() for name, print_ in prints.items()},
+            box=credentials.seal_box(data_key, place, Credentials(provider.name, values)),
+        )
+        wrapped = credentials.wrap(key.key, audience, key.number, place, data_key)
+        return Sealed(facts, wrapped, tuple((token, print_) for print_ in prints.values()))
+
+    def _fingerprints(self, token: TokenId, secrets: Mapping[str, Secret]) -> dict[str, bytes]:
+        key = self._ledger.keyring.current(FINGERPRINT).key
+        return {name: tags.fingerprint(key, self._ledger.registry, token, name, s) for name, s in secrets.items()}
+
+    def _verdicts(
+        self, token: TokenId, prints: Mapping[str, bytes], values: Mapping[str, Secret], before: Credentials | None
+    ) -> dict[str, str]:
+        if before is None:
+            return dict.fromkeys(prints, NEW)
+        known = self._ledger.store.known_fingerprints(token, prints.values())
+        verdicts = {}
+        for name, print_ in prints.items():
+            if before.fields.get(name) == values[name]:
+                verdicts[name] = SAME
+            else:
+                verdicts[name] = USED_BEFORE if print_ in known else NEW
+        return verdicts
+
+
+def readable(token: Token, provider: str, values: Mapping[str, Secret]) -> bytes | None:
+    """Return the copy that the current row of an unencrypted token holds; ``None`` for an encrypted one."""
+    return None if token.encrypted else Credentials(provider, values).encoded()

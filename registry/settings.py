@@ -1,0 +1,163 @@
+"""Where things are and what holds on this machine: options, then environment, then ``config.toml``, then defaults."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from registry.errors import InvalidValue, RegistryError, StoreMissing, Unusable
+
+FORMATS = ("table", "json")
+_PROGRAM = "token-registry"
+_KEYS = {
+    "url": "TOKEN_REGISTRY_URL",
+    "identity": "TOKEN_REGISTRY_IDENTITY",
+    "passphrase_file": "TOKEN_REGISTRY_PASSPHRASE_FILE",
+    "format": "TOKEN_REGISTRY_FORMAT",
+}
+_HOME = "TOKEN_REGISTRY_HOME"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting's value and where it comes from: ``option``, ``environment``, ``config`` or ``default``."""
+
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything about this machine that the registry needs to know, each with its source."""
+
+    home: Setting | None
+    url: Setting
+    identity: Setting
+    passphrase_file: Setting | None
+    format: Setting
+    state: Setting
+    config: Setting
+
+    def store_path(self) -> Path:
+        """Return the file of an SQLite store; ``InvalidValue`` for a URL of any other form."""
+        return sqlite_path(self.url.value)
+
+    def effective(self) -> dict[str, Setting]:
+        """Return the settings by name, the ones that are not set left out."""
+        named = {
+            "home": self.home,
+            "config": self.config,
+            "url": self.url,
+            "identity": self.identity,
+            "passphrase_file": self.passphrase_file,
+            "state": self.state,
+            "format": self.format,
+        }
+        return {name: setting for name, setting in named.items() if setting is not None}
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the absolute path in ``sqlite:///relative`` or ``sqlite:////absolute``, as SQLAlchemy writes them."""
+    scheme, found, rest = url.partition("://")
+    if scheme in {"postgresql", "postgres"}:
+        raise StoreMissing("PostgreSQL stores are not supported by this version", "use sqlite:////absolute/path")
+    path = unquote(rest.removeprefix("/"))
+    if scheme != "sqlite" or not found or not rest.startswith("/") or not path or "\x00" in path:
+        raise InvalidValue(f"{url!r} is not the URL of a store", "write sqlite:///relative or sqlite:////absolute")
+    return Path(path).absolute()
+
+
+def load_settings(
+    options: Mapping[str, str | None] | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Return the settings in force.
+
+    ``options`` may hold ``home``, ``url``, ``identity``, ``passphrase_file`` and ``format``; ``environ`` stands for
+    ``os.environ``. Raises ``InvalidValue`` for a value that cannot be right, ``Unusable`` for an unreadable config.
+    """
+    options = {name: value for name, value in (options or {}).items() if value}
+    environ = os.environ if environ is None else environ
+    home = _home(options, environ)
+    places = _default_places(home)
+    config_path = places["config"]
+    config = _read_config(config_path)
+
+    def setting(name: str, default: str | None) -> Setting | None:
+        if name in options:
+            return Setting(options[name] or "", "option")
+        if environ.get(_KEYS[name]):
+            return Setting(environ[_KEYS[name]], "environment")
+        if name in config:
+            return Setting(config[name], "config")
+        return None if default is None else Setting(default, "default")
+
+    def required(name: str, default: str) -> Setting:
+        return setting(name, default) or Setting(default, "default")
+
+    output = required("format", "table")
+    if output.value not in FORMATS:
+        raise InvalidValue(f"the format cannot be {output.value!r}", f"it is one of: {', '.join(FORMATS)}")
+    return Settings(
+        home=home,
+        url=required("url", f"sqlite:///{places['store']}"),
+        identity=_absolute(required("identity", str(places["identity"]))),
+        passphrase_file=setting("passphrase_file", None),
+        format=output,
+        state=Setting(str(places["state"]), home.source if home else "default"),
+        config=Setting(str(config_path), home.source if home else "default"),
+    )
+
+
+def _absolute(setting: Setting) -> Setting:
+    return Setting(str(Path(setting.value).expanduser().absolute()), setting.source)
+
+
+def _home(options: Mapping[str, str | None], environ: Mapping[str, str]) -> Setting | None:
+    if value := options.get("home"):
+        return _absolute(Setting(value, "option"))
+    if value := environ.get(_HOME):
+        return _absolute(Setting(value, "environment"))
+    return None
+
+
+def _default_places(home: Setting | None) -> dict[str, Path]:
+    if home:
+        root = Path(home.value)
+        return {
+            "config": root / "config.toml",
+            "identity": root / "identity",
+            "store": root / "registry.db",
+            "state": root / "state",
+        }
+    import platformdirs  # noqa: PLC0415 - not on the start-up path where a home is set
+
+    config = Path(platformdirs.user_config_dir(_PROGRAM))
+    return {
+        "config": config / "config.toml",
+        "identity": config / "identity",
+        "store": Path(platformdirs.user_data_dir(_PROGRAM)) / "registry.db",
+        "state": Path(platformdirs.user_state_dir(_PROGRAM)),
+    }
+
+
+def _read_config(path: Path) -> dict[str, str]:
+    try:
+        loaded = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise Unusable(f"the configuration {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise _bad_config(path, str(error)) from None
+    for name, value in loaded.items():
+        if name not in _KEYS:
+            raise _bad_config(path, f"there is no setting {name!r}; there are {', '.join(_KEYS)}")
+        if not isinstance(value, str):
+            raise _bad_config(path, f"{name} is not a text")
+    return loaded
+
+
+def _bad_config(path: Path, what: str) -> RegistryError:
+    return InvalidValue(f"the configuration {path} is not right: {what}", "mend it or move it away")

@@ -1,0 +1,42 @@
+"""The queue of writers: a lock file beside the store, held for the length of a commit.
+
+SQLite's own busy handler lets a newcomer overtake those who sleep; the kernel's file lock wakes up whoever asks
+first after it is free, and the short steps below keep everyone's chance the same.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from registry.errors import StoreBusy, StoreUnreadable
+
+_STEP = 0.002
+
+
+@contextmanager
+def queued(path: Path, wait: float) -> Iterator[None]:
+    """Hold the lock file; ``StoreBusy`` if it stays taken for ``wait`` seconds."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise StoreUnreadable(f"the lock file {path} cannot be written: {error.strerror}") from None
+    try:
+        deadline = time.monotonic() + wait
+        while not _taken(descriptor):
+            if time.monotonic() > deadline:
+                raise StoreBusy(f"other writers held the store for {wait:g} seconds", "try again")
+            time.sleep(_STEP)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,81 @@
+"""Reading the roster from its stored events, trusting none of them before it is checked."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from eventsourcing.persistence import StoredEvent
+
+from registry.domain.roster import ADMIN, Roster, RosterEvent, RosterFounded, evolve
+from registry.errors import IntegrityError
+from registry.sealing import roster_record
+from registry.sealing.roster_record import RosterRecord
+from registry.store import codec
+from registry.store.topics import event_class
+
+
+def founding_bytes(founded: RosterFounded) -> bytes:
+    """Return the founding statement in the form whose hash is the registry's id."""
+    return codec.dumps(codec.to_document(founded.statement))
+
+
+def follow(registry: bytes, roster: Roster, stored_events: Sequence[StoredEvent]) -> Roster:
+    """Return the roster after the stored events that follow it; ``IntegrityError`` names the first that is not right."""
+    for stored in stored_events:
+        try:
+            roster = _next(registry, roster, stored)
+        except IntegrityError as error:
+            raise IntegrityError(f"roster event {stored.originator_version} ({stored.topic}): {error}") from None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise IntegrityError(
+                f"roster event {stored.originator_version} ({stored.topic}) is in no known format"
+            ) from None
+    return roster
+
+
+def _next(registry: bytes, roster: Roster, stored: StoredEvent) -> Roster:
+    record = RosterRecord.parse(stored.state)
+    event = _core(stored, record)
+    if event.originator_version != roster.version + 1:
+        raise IntegrityError(f"event {roster.version + 1} should stand here")
+    if isinstance(event, RosterFounded):
+        _check_founding(registry, roster, event)
+        roster = replace(evolve(roster, event), version=0, generations={}, grants=(), head=registry)
+    author = roster.members.get(event.by)
+    if author is None or author.role != ADMIN:
+        raise IntegrityError("its author was no admin at that moment")
+    if event.previous != roster.head:
+        raise IntegrityError("it does not follow the event before it")
+    linked = roster_record.link(registry, event.originator_version, event.TOPIC, record.core, record.sealed)
+    roster_record.check_signature(author.keys.signing, linked, record.signature)
+    _check_generations(roster, event)
+    return replace(evolve(roster, event), head=linked)
+
+
+def _core(stored: StoredEvent, record: RosterRecord) -> RosterEvent:
+    kind = event_class(stored.topic)
+    if not issubclass(kind, RosterEvent):
+        raise IntegrityError("such an event does not belong to the roster")
+    document = json.loads(record.core)
+    return codec.from_document(
+        kind,
+        document,
+        originator_id=str(stored.originator_id),
+        originator_version=stored.originator_version,
+        host="",
+        client="",
+    )
+
+
+def _check_founding(registry: bytes, roster: Roster, founded: RosterFounded) -> None:
+    if roster.version:
+        raise IntegrityError("a registry is founded once")
+    if roster_record.registry_id(founding_bytes(founded)) != registry:
+        raise IntegrityError("this is another registry than the one this machine knows")
+
+
+def _check_generations(roster: Roster, event: RosterEvent) -> None:
+    for generation in event.generations:
+        known = roster.generations.get(generation.audience, ())
+        if generation.number != (known[-1].number + 1 if known else 1):
+            raise IntegrityError(f"generation {generation.number} of {generation.audience} cannot come next")

@@ -1,0 +1,73 @@
+"""The tables of an SQLite store. ``docs/formats.md`` says what each column holds."""
+
+APPLICATION_ID = 0x746B7267
+"""``tkrg``, in the header of the file: what tells a registry from any other SQLite database."""
+SCHEMA_VERSION = 1
+
+_APPEND_ONLY = ("stored_events", "commits")
+
+TABLES = (
+    """
+    CREATE TABLE stored_events (
+        originator_id TEXT NOT NULL,
+        originator_version INTEGER NOT NULL,
+        topic TEXT NOT NULL,
+        state BLOB NOT NULL,
+        position INTEGER NOT NULL UNIQUE,
+        commit_number INTEGER NOT NULL,
+        PRIMARY KEY (originator_id, originator_version)
+    )
+    """,
+    """
+    CREATE TABLE commits (
+        number INTEGER PRIMARY KEY,
+        author TEXT NOT NULL,
+        at TEXT NOT NULL,
+        size INTEGER NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE tokens (
+        token_id TEXT PRIMARY KEY,
+        application_id TEXT,
+        name_tag BLOB NOT NULL UNIQUE,
+        version INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        box_revision INTEGER NOT NULL,
+        card BLOB NOT NULL,
+        box BLOB NOT NULL,
+        plain BLOB
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX tokens_by_application ON tokens (application_id)",
+    "CREATE TABLE data_keys (token_id TEXT PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID",
+    """
+    CREATE TABLE fingerprints (
+        token_id TEXT NOT NULL,
+        fingerprint BLOB NOT NULL,
+        PRIMARY KEY (token_id, fingerprint)
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+)
+
+# INSERT OR REPLACE deletes without firing a delete trigger, so replacing is refused before it is inserted.
+_TAKEN = {
+    "stored_events": "position = NEW.position OR (originator_id = NEW.originator_id"
+    " AND originator_version = NEW.originator_version)",
+    "commits": "number = NEW.number",
+}
+
+
+def triggers() -> list[str]:
+    """Return the statements that make the tables of events and commits append-only."""
+    statements = []
+    for table in _APPEND_ONLY:
+        refusal = f"SELECT RAISE(ABORT, '{table} is append-only')"
+        statements += [
+            f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} BEGIN {refusal}; END",
+            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} BEGIN {refusal}; END",
+            f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {_TAKEN[table]}) BEGIN {refusal}; END",
+        ]
+    return statements

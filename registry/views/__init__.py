@@ -1,0 +1,1 @@
+"""Views: what people and programs are shown of tokens and their history."""
