@@ -11,16 +11,16 @@ import contextlib
 import hashlib
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from registry.errors import Unusable
 
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(Struct, frozen=True):
     """What one store must be."""
 
     url: str
@@ -60,7 +60,7 @@ class Pins:
         partial = path.with_suffix(f".{os.getpid()}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(partial, "w", encoding="utf-8", opener=_private) as file:  # noqa: PTH123 - Path.open has no opener
+            with open(partial, "w", encoding="utf-8", opener=_private) as file:
                 json.dump(document, file)
                 file.flush()
                 os.fsync(file.fileno())

@@ -3,9 +3,10 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from registry.errors import InvalidValue, RegistryError, StoreMissing, Unusable
 
@@ -20,16 +21,14 @@ _KEYS = {
 _HOME = "TOKEN_REGISTRY_HOME"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """A setting's value and where it comes from: ``option``, ``environment``, ``config`` or ``default``."""
 
     value: str
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Everything about this machine that the registry needs to know, each with its source."""
 
     home: Setting | None

@@ -3,9 +3,10 @@
 import hmac
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NewType, NoReturn
+
+from msgspec import Struct
 
 from registry.errors import InvalidValue
 
@@ -124,7 +125,7 @@ def parse_reason(text: str | None) -> str | None:
 
 
 def parse_expiry(text: str, now: datetime) -> datetime | None:
-    """Return the moment that ``2027-01-31`` (its end, UTC), an RFC 3339 time or ``90d`` means; ``never`` is ``None``."""
+    """Return the moment that ``2027-01-31`` (its end, UTC), an RFC 3339 time or ``90d`` means; ``never`` has none."""
     if text == "never":
         return None
     return parse_moment(text, now, end_of_day=True)
@@ -156,8 +157,7 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-@dataclass(frozen=True, slots=True)
-class FieldValue:
+class FieldValue(Struct, frozen=True):
     """What is known of one field of a token without opening its credentials: ``value`` only where not secret."""
 
     secret: bool

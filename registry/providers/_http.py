@@ -41,7 +41,7 @@ class Answer:
     body: bytes = field(default=b"", repr=False)
 
 
-class NoAnswer(Exception):  # noqa: N818  # it says what happened, and never leaves this package
+class NoAnswer(Exception):  # it says what happened, and never leaves this package
     """There is no answer to judge; ``result`` says why, in words of our own."""
 
     def __init__(self, outcome: Outcome, detail: str) -> None:

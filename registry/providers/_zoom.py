@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from registry.errors import InvalidValue
 from registry.providers._censor import Censor
 from registry.providers._http import Answer
 from registry.providers.interface import Outcome, TestResult
@@ -115,21 +114,6 @@ def parse_retry_after(text: str | None) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def visible_ascii(text: str) -> None:
-    """Raise ``InvalidValue`` for what no key, id or secret of Zoom contains; their lengths are nowhere documented."""
-    if not all("!" <= character <= "~" for character in text):
-        raise InvalidValue(
-            "contains a space or a character outside ASCII", "copy it again, without what stands before and after it"
-        )
-
-
-def client_id(text: str) -> None:
-    """Raise ``InvalidValue`` also for a colon, which HTTP Basic authentication (RFC 7617) ends the name with."""
-    visible_ascii(text)
-    if ":" in text:
-        raise InvalidValue("contains a colon", "the client ID ends before it")
 
 
 def _parse_date(text: str) -> datetime:

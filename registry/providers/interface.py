@@ -6,9 +6,10 @@ A provider from outside is an object of this shape under the entry point group `
 import enum
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     import httpx
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from registry.values import Secret
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One field of a provider's credentials."""
 
     name: str
@@ -48,8 +48,7 @@ class Outcome(enum.StrEnum):
     UNEXPECTED = "unexpected"
 
 
-@dataclass(frozen=True, slots=True)
-class TestResult:
+class TestResult(Struct, frozen=True):
     """A connection test's outcome and, in one bounded line without secrets, what the provider said."""
 
     outcome: Outcome

@@ -1,20 +1,13 @@
-"""Zoom with Server-to-Server OAuth: the credentials buy an access token that lasts an hour.
-
-Requests and answers: developers.zoom.us/docs/internal-apps/s2s-oauth. The parameters travel in the body, because
-Zoom's users report refusals where they stood in the query.
-"""
+"""Zoom with Server-to-Server OAuth: the credentials buy an access token that lasts an hour."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from registry.providers import _http, _urls, _zoom
-from registry.providers._censor import Censor
-from registry.providers._token_flow import Grant, TokenFlow, censor_for
+from registry.providers import _checks
 from registry.providers.fields import check_fields, with_defaults
-from registry.providers.interface import Field, Outcome, Provider, TestResult
+from registry.providers.interface import Field, Provider, TestResult
 from registry.values import Secret
 
 if TYPE_CHECKING:
@@ -22,18 +15,20 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from registry.providers._http import Bounds
+
 OAUTH_URL: Final = "https://zoom.us/oauth/token"
 _FIELDS: Final = (
-    Field("account_id", "Account ID", secret=False, check=_zoom.visible_ascii),
-    Field("client_id", "Client ID", secret=False, check=_zoom.client_id),
-    Field("client_secret", "Client Secret", secret=True, check=_zoom.visible_ascii),
+    Field("account_id", "Account ID", secret=False, check=_checks.visible_ascii),
+    Field("client_id", "Client ID", secret=False, check=_checks.client_id),
+    Field("client_secret", "Client Secret", secret=True, check=_checks.visible_ascii),
     Field(
         "api_url",
         "API URL",
         secret=False,
         required=False,
         help="where it is not set, Zoom says with each token where the account's API is",
-        check=_urls.check_url,
+        check=_checks.url,
     ),
     Field(
         "oauth_url",
@@ -42,7 +37,7 @@ _FIELDS: Final = (
         required=False,
         default=OAUTH_URL,
         help="https://zoomgov.com/oauth/token for Zoom for Government",
-        check=_urls.check_url,
+        check=_checks.url,
     ),
 )
 
@@ -51,78 +46,28 @@ _FIELDS: Final = (
 class ZoomOauthProvider:
     """The provider; a test's bounds and trusted authorities can be given, as the tests of this package do."""
 
-    bounds: _http.Bounds = field(default_factory=_http.Bounds)
+    bounds: "Bounds | None" = None
     tls: "ssl.SSLContext | None" = None
     name: str = "zoom-oauth"
     label: str = "Zoom Server-to-Server OAuth"
     fields: tuple[Field, ...] = _FIELDS
 
+    # The definition is read by every command that shows a token; what talks to Zoom, only by those that do.
+
     def test(self, credentials: Mapping[str, Secret]) -> TestResult:
         """Get a token, then read the user it acts for."""
+        from registry.providers import _http, _zoom_app  # noqa: PLC0415
+
         check_fields(self, credentials)
-        return _http.bounded(partial(_probe, with_defaults(self, credentials)), self.bounds, self.tls)
+        question = partial(_zoom_app.probe, with_defaults(self, credentials))
+        return _http.bounded(question, self.bounds or _http.Bounds(), self.tls)
 
     def auth(self, credentials: Mapping[str, Secret]) -> "httpx.Auth":
         """Return what gets a token when it needs one and uses it for all requests until it ends."""
-        import httpx  # noqa: PLC0415  # definitions of providers are read by every command
+        from registry.providers._zoom_app import ZoomAppAuth  # noqa: PLC0415
 
         check_fields(self, credentials)
-
-        class ZoomOauthAuth(TokenFlow, httpx.Auth):
-            """The flow, as ``httpx`` wants it."""
-
-        return ZoomOauthAuth(with_defaults(self, credentials))
-
-
-def _probe(credentials: Mapping[str, Secret], session: _http.Session) -> TestResult:
-    censor = censor_for(credentials)
-    grant = _mint(credentials, session, censor)
-    if isinstance(grant, TestResult):
-        return grant
-    answer = session.get(f"{_base(credentials, grant)}/users/me", grant.token.reveal())
-    if _zoom.is_stale(answer):
-        # For years a token ended when the next one was issued, so another user of these credentials may have ended
-        # this one in the moment since. Once is chance; twice is an answer.
-        grant = _mint(credentials, session, censor)
-        if isinstance(grant, TestResult):
-            return grant
-        answer = session.get(f"{_base(credentials, grant)}/users/me", grant.token.reveal())
-    result = _zoom.verdict(answer, censor, "id")
-    if result.outcome is Outcome.UNEXPECTED and _is_about_the_user(answer):
-        # Zoom gave a token and took it; that it will not show "me" to this app is no fault of the credentials.
-        return TestResult(Outcome.ACCEPTED, censor.say(f"the token works; reading its user {result.detail}"))
-    return result
-
-
-def _mint(credentials: Mapping[str, Secret], session: _http.Session, censor: Censor) -> Grant | TestResult:
-    form = {"grant_type": "account_credentials", "account_id": credentials["account_id"].reveal()}
-    basic = credentials["client_id"].reveal(), credentials["client_secret"].reveal()
-    grant = Grant.of(session.post_form(credentials["oauth_url"].reveal(), form, basic), censor)
-    if isinstance(grant, Grant):
-        censor.also(grant.token.reveal())
-    return grant
-
-
-def _base(credentials: Mapping[str, Secret], grant: Grant) -> str:
-    """Return where the token is taken: where the user says, else where Zoom says, else where Zoom always answers.
-
-    What the answer says is believed only for Zoom's own hosts. Otherwise whoever can change that one answer could
-    collect a token that opens the whole account, or make this machine call whatever its network can reach.
-    """
-    if "api_url" in credentials:
-        return _urls.api_base(credentials["api_url"].reveal())
-    if grant.api_url is not None:
-        return _urls.api_base(grant.api_url)
-    parts = urlsplit(credentials["oauth_url"].reveal())
-    host = parts.hostname or ""
-    if _urls.is_zoom(host):
-        return "https://api.zoomgov.com/v2" if host.endswith("zoomgov.com") else "https://api.zoom.us/v2"
-    # A gateway or a stand-in: it has issued the token, so it learns nothing by getting it back.
-    return f"{parts.scheme}://{parts.netloc}/v2"
-
-
-def _is_about_the_user(answer: _http.Answer) -> bool:
-    return answer.status in {400, 404} and _zoom.Said.of(answer).code is not None
+        return ZoomAppAuth(with_defaults(self, credentials))
 
 
 ZOOM_OAUTH: Final[Provider] = ZoomOauthProvider()

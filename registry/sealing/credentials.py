@@ -11,8 +11,9 @@ is overwritten or deleted, nobody can open the box.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from registry.errors import IntegrityError
 from registry.sealing import aead, labels
@@ -24,8 +25,7 @@ _STEP = 256
 _WRAP_HEADER = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """A provider's name and the values of all its fields, secret or not."""
 
     provider: str
@@ -47,8 +47,7 @@ class Credentials:
             raise IntegrityError("a token's credentials are in no known format") from None
 
 
-@dataclass(frozen=True, slots=True)
-class BoxPlace:
+class BoxPlace(Struct, frozen=True):
     """What a box and its data key are bound to: ids, never names, so that a rename re-seals nothing."""
 
     registry: bytes

@@ -10,7 +10,7 @@ random and sealed to the audience's public key. The place (registry, originator,
 as well, so an envelope opens nowhere else. Whoever is given one event key can open that event, and no other.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from registry.errors import IntegrityError
 from registry.sealing import aead, hpke, labels
@@ -21,8 +21,7 @@ _HEADER = 5
 _HPKE_LENGTH = 32 + aead.KEY_LENGTH + 16
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where an event stands; its contents open at no other place."""
 
     registry: bytes

@@ -2,20 +2,23 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from registry.domain.roster import AUDIT, Generation, Grant, Member
 from registry.errors import IntegrityError
 from registry.sealing import aead, envelope, hpke, labels
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class AudienceKey:
+class AudienceKey(Struct, frozen=True):
     """One generation of an audience's key, opened."""
 
     audience: str
     number: int
     key: bytes
+
+    def __repr__(self) -> str:
+        return f"AudienceKey({self.audience!r}, {self.number})"
 
 
 def new_generation(registry: bytes, audience: str, former: AudienceKey | None = None) -> tuple[Generation, AudienceKey]:

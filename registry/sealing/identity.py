@@ -16,11 +16,11 @@ import hashlib
 import json
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
 
 from registry.domain.roster import MemberKeys
 from registry.errors import (
@@ -42,8 +42,7 @@ _KEYS_LENGTH = 64
 _LARGEST_FILE = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class PassphraseCost:
+class PassphraseCost(Struct, frozen=True):
     """What one guess at a passphrase costs; it stands in the file, so that it can be raised later."""
 
     iterations: int
@@ -58,8 +57,7 @@ CHEAPEST = PassphraseCost(iterations=1, lanes=1, memory_kib=8)
 _DEAREST = PassphraseCost(iterations=64, lanes=64, memory_kib=4_194_304)
 
 
-@dataclass(frozen=True, slots=True)
-class PublicIdentity:
+class PublicIdentity(Struct, frozen=True):
     """The half of an identity that others may have; the name is the member's own word."""
 
     name: str
@@ -180,12 +178,14 @@ def _passphrase_key(passphrase: Secret, salt: bytes, cost: PassphraseCost) -> by
     return kdf.derive(passphrase.reveal().encode())
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class IdentityFile:
+class IdentityFile(Struct, frozen=True):
     """An identity file that was read but not opened yet."""
 
     path: Path
     document: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"IdentityFile({str(self.path)!r})"
 
     @property
     def locked(self) -> bool:

@@ -39,6 +39,10 @@ class Keyring:
             return place in self._granted or place in self._opened
         return False
 
+    def generation(self, audience: str) -> Generation:
+        """Return what everyone may know of the audience's present key."""
+        return self._roster.current(audience)
+
     def current(self, audience: str) -> AudienceKey:
         """Return the audience's present key; ``NotPermitted`` if the member was not granted it."""
         return self.key(audience, self._roster.current(audience).number)
@@ -52,18 +56,18 @@ class Keyring:
         return opened
 
     def _open(self, audience: str, number: int) -> AudienceKey:
-        generation = self._generation(audience, number)
+        generation = self._numbered(audience, number)
         given = self._granted.get((audience, number))
         if given is not None:
             return grants.open_grant(self._registry, self._identity.sealing_private, given, generation)
         if audience == AUDIT and number < self._roster.current(audience).number:
-            later = self._generation(audience, number + 1)
+            later = self._numbered(audience, number + 1)
             key = grants.former_key(self._registry, later, self.key(audience, number + 1))
             grants.check_commitment(self._registry, key, generation)
             return key
         raise NotPermitted(f"this needs the key of the audience '{audience}', which your role is not given")
 
-    def _generation(self, audience: str, number: int) -> Generation:
+    def _numbered(self, audience: str, number: int) -> Generation:
         for generation in self._roster.generations.get(audience, ()):
             if generation.number == number:
                 return generation

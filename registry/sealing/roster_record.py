@@ -11,10 +11,10 @@ registry's id, which is itself the hash of the founding statement.
 """
 
 import hashlib
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct
 
 from registry.errors import IntegrityError
 from registry.sealing import labels
@@ -24,8 +24,7 @@ RECORD_VERSION = b"\x02"
 _SIGNATURE_LENGTH = 64
 
 
-@dataclass(frozen=True, slots=True)
-class RosterRecord:
+class RosterRecord(Struct, frozen=True):
     """A roster event as it is stored, taken apart."""
 
     core: bytes

@@ -1,21 +1,22 @@
 """Use cases of applications: register, rename, remove, list."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
-from registry.domain import roster as rules
-from registry.domain import token as tokens
+from msgspec import Struct, structs
+
+from registry.domain import roster_rules as rules
+from registry.domain import token_rules as tokens
 from registry.domain.events import Event
-from registry.domain.roster import ApplicationRegistered, ApplicationRemoved, ApplicationRenamed, application_audience
+from registry.domain.roster import application_audience
+from registry.domain.roster_events import ApplicationRegistered, ApplicationRemoved, ApplicationRenamed
 from registry.errors import Conflict
 from registry.sealing import application_label, grants
 from registry.service.ledger import Ledger, Turn
 from registry.values import ApplicationId, fold, parse_application_name
 
 
-@dataclass(frozen=True, slots=True)
-class ApplicationView:
+class ApplicationView(Struct, frozen=True):
     """An application as people and programs are shown it."""
 
     id: str
@@ -116,5 +117,5 @@ def roster_facts(ledger: Ledger, turn: Turn) -> dict[str, Any]:
         "originator_id": ledger.roster_stream,
         "originator_version": ledger.roster.version + 1,
         "previous": ledger.roster.head,
-        **asdict(turn.context),
+        **structs.asdict(turn.context),
     }

@@ -2,9 +2,10 @@
 
 import enum
 import stat
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from registry.errors import RegistryError
 from registry.sealing.identity import read_identity
@@ -23,8 +24,7 @@ class Level(enum.StrEnum):
     WRONG = "wrong"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing the doctor looked at."""
 
     level: Level
@@ -32,8 +32,7 @@ class Finding:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """What the doctor found, and the settings with where each comes from."""
 
     findings: tuple[Finding, ...]

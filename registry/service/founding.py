@@ -2,22 +2,15 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import msgspec
+from msgspec import Struct, structs
+
 from registry.domain.events import Context
-from registry.domain.roster import (
-    ADMIN,
-    AUDIT,
-    FINGERPRINT,
-    GLOBAL,
-    Founder,
-    FoundingStatement,
-    Member,
-    Roster,
-    RosterFounded,
-    evolve,
-)
+from registry.domain.roster import ADMIN, AUDIT, FINGERPRINT, GLOBAL, Member, Roster
+from registry.domain.roster_events import Founder, FoundingStatement, RosterFounded
+from registry.domain.roster_rules import evolve
 from registry.errors import AlreadyExists, StoreUnreadable
 from registry.pins import Pin, Pins
 from registry.sealing import aead, grants, roster_record
@@ -25,8 +18,7 @@ from registry.sealing.grants import AudienceKey
 from registry.sealing.identity import Identity
 from registry.sealing.keyring import Keyring
 from registry.service.surroundings import Surroundings
-from registry.store import codec
-from registry.store.mapper import SealingMapper
+from registry.store.contents import Contents
 from registry.store.rows import Commit
 from registry.store.sqlite import SQLiteStore
 from registry.values import MemberId
@@ -34,8 +26,7 @@ from registry.values import MemberId
 _AUDIENCES = (AUDIT, GLOBAL, FINGERPRINT)
 
 
-@dataclass(frozen=True, slots=True)
-class Founded:
+class Founded(Struct, frozen=True):
     """A registry's founding: its id and the event that stands first in its roster."""
 
     registry: bytes
@@ -48,14 +39,14 @@ def found(identities: Sequence[tuple[Identity, str]], around: Surroundings) -> F
     now = around.clock()
     founders = tuple(Founder(MemberId(around.new_id()), identity.public.keys) for identity, _ in identities)
     statement = FoundingStatement(1, aead.new_key(), now, founders)
-    registry = roster_record.registry_id(codec.dumps(codec.to_document(statement)))
+    registry = roster_record.registry_id(msgspec.json.encode(statement))
     members = [Member(founder.member, ADMIN, founder.keys) for founder in founders]
     made = [grants.new_generation(registry, audience) for audience in _AUDIENCES]
     context = Context(founders[0].member, now, around.host, around.client)
     event = RosterFounded(
         originator_id=roster_record.stream_id(registry),
         originator_version=1,
-        **asdict(context),
+        **structs.asdict(context),
         previous=registry,
         generations=tuple(generation for generation, _ in made),
         grants=tuple(grants.grant(registry, key, member) for _, key in made for member in members),
@@ -92,8 +83,7 @@ def init_store(path: Path, url: str, pins: Pins, founded: Founded, identity: Ide
 def _first_commit(store: SQLiteStore, founded: Founded, identity: Identity) -> None:
     event = founded.event
     roster = evolve(Roster(), event)
-    keyring = Keyring(founded.registry, identity, event.by, replace(roster, head=founded.registry))
+    keyring = Keyring(founded.registry, identity, event.by, structs.replace(roster, head=founded.registry))
     keyring.adopt(founded.audit)
-    generation = roster.current(AUDIT)
-    mapper = SealingMapper(founded.registry, identity, keyring, (generation.number, generation.public or b""))
-    store.put(mapper, [event], Commit(number=0, author=event.by, at=event.at, size=0))
+    contents = Contents(founded.registry, identity, keyring)
+    store.put(contents, [event], Commit(number=0, author=event.by, at=event.at, size=0))

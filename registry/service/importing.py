@@ -2,13 +2,15 @@
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from registry.domain.events import TokenEvent
+from msgspec import Struct
+
+from registry.domain.token_events import TokenEvent
 from registry.errors import AlreadyExists, InvalidValue, RegistryError
 from registry.providers import catalogue
 from registry.service.ledger import Ledger, Turn
-from registry.service.tokens import NewToken, TokenEdit, Tokens, Written, check_new
+from registry.service.token_changes import TokenChanges, Written, check_new
+from registry.service.wishes import NewToken, TokenEdit
 from registry.store.rows import TokenRow
 from registry.values import ApplicationId, TokenId, fold, parse_token_name
 
@@ -30,8 +32,7 @@ class Action(enum.StrEnum):
     UNCHANGED = "unchanged"
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """What became of one entry."""
 
     name: str
@@ -42,9 +43,9 @@ class Imported:
 class Importing:
     """Imports tokens into a registry."""
 
-    def __init__(self, ledger: Ledger, tokens: Tokens) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._tokens = tokens
+        self._changes = TokenChanges(ledger)
 
     def run(
         self,
@@ -91,7 +92,7 @@ class Importing:
         seen.add((scope, fold(name)))
         row = self._ledger.store.row_by_tag(self._ledger.name_tag(scope, name))
         if row is None:
-            return Imported(name, entry.application, Action.CREATE), self._tokens.created(turn, entry, scope, provider)
+            return Imported(name, entry.application, Action.CREATE), self._changes.created(turn, entry, scope, provider)
         if on_conflict is OnConflict.SKIP:
             return Imported(name, entry.application, Action.SKIP), None
         if on_conflict is OnConflict.FAIL:
@@ -112,7 +113,7 @@ class Importing:
             encrypted=entry.encrypted,
             expiry=(entry.expires_at,),
         )
-        return self._tokens.edited(turn, row, token, change)
+        return self._changes.edited(turn, row, token, change)
 
     def _commit(self, turn: Turn, written: Sequence[Written]) -> None:
         events: list[TokenEvent] = []

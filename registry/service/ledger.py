@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 
-from registry.domain import token as tokens
-from registry.domain.events import Context, Event, TokenEvent
-from registry.domain.roster import ADMIN, AUDIT, AUDITOR, Member, Roster, RosterEvent, scope_audience
+from msgspec import Struct
+
+from registry.domain.events import Context, Event
+from registry.domain.roster import ADMIN, AUDITOR, Member, Roster, scope_audience
+from registry.domain.roster_events import RosterEvent
 from registry.domain.token import Token
 from registry.errors import ClockBehind, IntegrityError, NotFound, NotPermitted
 from registry.sealing import roster_record, tags
@@ -16,7 +17,7 @@ from registry.sealing.identity import Identity
 from registry.sealing.keyring import Keyring
 from registry.service.surroundings import Surroundings
 from registry.store import codec, roster_chain
-from registry.store.mapper import SealingMapper
+from registry.store.contents import Contents
 from registry.store.rows import Commit, Head, LoggedEvent, TokenRow
 from registry.store.sqlite import SQLiteStore
 from registry.values import ApplicationId, TokenId, fold, parse_reason
@@ -26,8 +27,7 @@ _CARD = "card"
 _LATEST_CLOCK = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """One's turn to write: what stands at its beginning, and who acts now."""
 
     head: Head
@@ -46,7 +46,7 @@ class Ledger:
         self.roster = roster_chain.follow(registry, Roster(), store.stream(self.roster_stream))
         self.member = self._find_member()
         self.keyring = Keyring(registry, identity, self.member.id, self.roster)
-        self.mapper = self._mapper()
+        self.contents = Contents(registry, identity, self.keyring)
         self._directory: tuple[int, Directory] | None = None
 
     def _find_member(self) -> Member:
@@ -59,10 +59,6 @@ class Ledger:
             f"the identity '{self.identity.name}' is no member of this registry", "an admin can add its public line"
         )
 
-    def _mapper(self) -> SealingMapper:
-        current = self.roster.current(AUDIT)
-        return SealingMapper(self.registry, self.identity, self.keyring, (current.number, current.public or b""))
-
     def refresh(self) -> None:
         """Follow the roster to its present end."""
         news = self.store.stream(self.roster_stream, after=self.roster.version)
@@ -70,7 +66,6 @@ class Ledger:
             self.roster = roster_chain.follow(self.registry, self.roster, news)
             self.member = self._find_member()
             self.keyring.follow(self.roster)
-            self.mapper = self._mapper()
 
     def require(self, *roles: str) -> None:
         """Raise ``NotPermitted`` unless the member has one of the roles."""
@@ -88,9 +83,13 @@ class Ledger:
     def directory(self) -> Directory:
         """Return the names of members and applications."""
         if self._directory is None or self._directory[0] != self.roster.version:
-            events = map(self.mapper.to_domain_event, self.store.stream(self.roster_stream))
+            events = map(self.contents.event, self.store.stream(self.roster_stream))
             self._directory = (self.roster.version, directory(events))
         return self._directory[1]
+
+    def scope(self, application: str | None) -> ApplicationId | None:
+        """Return the id of the application of that name; ``None`` is the global scope."""
+        return None if application is None else self.directory().find_application(application)
 
     def context(self, reason: str | None = None) -> Context:
         """Return who acts, when, where and why."""
@@ -137,7 +136,7 @@ class Ledger:
             dropped=dropped,
             shred=shred,
         )
-        self.store.put(self.mapper, events, commit)
+        self.store.put(self.contents, events, commit)
         if any(isinstance(event, RosterEvent) for event in events):
             self.refresh()
         if shred:
@@ -150,7 +149,7 @@ class Ledger:
 
     def opened(self, logged: LoggedEvent) -> Event:
         """Return the event of a log entry, opened."""
-        return self.mapper.to_domain_event(logged.stored)
+        return self.contents.event(logged.stored)
 
     def name_tag(self, application: ApplicationId | None, name: str) -> bytes:
         """Return the tag under which a token of that name lies in its scope."""
@@ -160,10 +159,10 @@ class Ledger:
 
     def token(self, row: TokenRow) -> Token:
         """Return what is known of the token of a current row; ``IntegrityError`` if the row is not its own."""
-        document = self.mapper.unseal(Place(self.registry, row.token, row.version, _CARD), row.card)
+        document = self.contents.unseal(Place(self.registry, row.token, row.version, _CARD), row.card)
         try:
             token = codec.from_document(Token, document)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError):
             raise IntegrityError(f"the current row of the token {row.token} is in no known format") from None
         if (token.id, token.application, token.revision, token.box_revision) != (
             row.token,
@@ -200,17 +199,7 @@ class Ledger:
             version=token.version,
             revision=token.revision,
             box_revision=token.box_revision,
-            card=self.mapper.seal(place, codec.to_document(token)),
+            card=self.contents.seal(place, codec.to_document(token)),
             box=box,
             plain=plain,
         )
-
-
-def folded(token: Token | None, events: Sequence[TokenEvent]) -> Token:
-    """Return the token after the events."""
-    for event in events:
-        token = tokens.evolve(token, event)
-    if token is None:
-        msg = "no events, no token"
-        raise ValueError(msg)
-    return token

@@ -1,6 +1,8 @@
 """Use cases of policies: what holds for the whole registry."""
 
-from registry.domain.roster import POLICIES, PolicyChanged, check_policy
+from registry.domain.roster import POLICIES
+from registry.domain.roster_events import PolicyChanged
+from registry.domain.roster_rules import check_policy
 from registry.service.applications import roster_facts
 from registry.service.ledger import Ledger
 

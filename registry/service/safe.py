@@ -1,11 +1,12 @@
 """Opening and sealing a token's credentials: box, data key, fingerprints, and the readable copy someone chose."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from registry.domain.events import SealedCredentials
+from msgspec import Struct
+
 from registry.domain.roster import FINGERPRINT, scope_audience
 from registry.domain.token import Token
+from registry.domain.token_events import SealedCredentials
 from registry.errors import IntegrityError
 from registry.providers.interface import Provider
 from registry.sealing import aead, credentials, tags
@@ -17,8 +18,7 @@ from registry.values import ApplicationId, Secret, TokenId
 NEW, SAME, USED_BEFORE = "new", "same", "used before"
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Struct, frozen=True):
     """New credentials, sealed: what the event says, and what the commit writes beside it."""
 
     facts: SealedCredentials

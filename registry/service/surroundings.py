@@ -3,8 +3,9 @@
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from registry._version import __version__
 
@@ -17,8 +18,7 @@ def _new_id() -> str:
     return uuid.uuid4().hex
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """A clock in UTC, a source of ids, and where this program runs."""
 
     clock: Callable[[], datetime] = _now

@@ -1,81 +1,20 @@
-"""Use cases of tokens: add, edit, rename, remove, show, list, test, reveal."""
+"""The tokens of a registry, as its member may use them."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from registry.domain import token as tokens
-from registry.domain.events import TokenDisclosed, TokenEvent
-from registry.domain.roster import Roster
-from registry.domain.token import Change, Token
-from registry.errors import (
-    AlreadyExists,
-    Conflict,
-    NotFound,
-    NotPermitted,
-    ProviderRejected,
-    ProviderUndecided,
-    RegistryError,
-)
-from registry.providers import catalogue
-from registry.providers.fields import check_fields, with_defaults
-from registry.providers.interface import Outcome, Provider, TestResult
-from registry.sealing.credentials import Credentials
-from registry.service.ledger import Ledger, Turn, folded
-from registry.service.safe import Safe, readable
-from registry.store.rows import TokenRow
-from registry.values import ApplicationId, Secret, TokenId, fold, parse_description, parse_token_name
-from registry.views.current import TokenView, token_view
+from registry.service.ledger import Ledger
+from registry.service.shown import shown
+from registry.values import fold
+from registry.views.current import TokenView
 
-_STORABLE = (Outcome.ACCEPTED, Outcome.ACCEPTED_MISSING_SCOPE)
-_REFUSED = (Outcome.REJECTED, Outcome.RETIRED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewToken:
-    """What a token is made of."""
-
-    name: str
-    provider: str
-    fields: Mapping[str, Secret]
-    application: str | None = None
-    description: str = ""
-    encrypted: bool = True
-    expires_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenEdit:
-    """What an admin wants changed; what is ``None`` stays. ``fields`` and ``unset`` touch only the fields they name."""
-
-    fields: Mapping[str, Secret]
-    unset: tuple[str, ...] = ()
-    provider: str | None = None
-    description: str | None = None
-    encrypted: bool | None = None
-    expiry: tuple[datetime | None] | None = None
-    """A tuple of one, because *no expiry* is a wish too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A token after a command; ``changed`` is false where it was that way before and nothing was written."""
-
-    token: TokenView
-    changed: bool
-    test: TestResult | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What one token adds to a commit."""
-
-    events: list[TokenEvent]
-    row: TokenRow
-    data_keys: dict[TokenId, bytes]
-    fingerprints: tuple[tuple[TokenId, bytes], ...]
-    token: Token
-    shred: bool = False
+if TYPE_CHECKING:
+    from registry.providers.interface import TestResult
+    from registry.service.token_changes import TokenChanges
+    from registry.service.wishes import Changed, NewToken, TokenEdit
+    from registry.values import Secret
 
 
 class Tokens:
@@ -83,18 +22,17 @@ class Tokens:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._safe = Safe(ledger)
 
-    def _scope(self, application: str | None) -> ApplicationId | None:
-        return None if application is None else self._ledger.directory().find_application(application)
+    @cached_property
+    def _changes(self) -> "TokenChanges":
+        from registry.service.token_changes import TokenChanges  # noqa: PLC0415 - not on the way of those who read
 
-    def _view(self, token: Token) -> TokenView:
-        return token_view(token, self._ledger.directory(), _known_fields(token.provider))
+        return TokenChanges(self._ledger)
 
     def show(self, name: str, *, app: str | None = None) -> TokenView:
         """Return a token as it is now; ``NotFound`` if there is none of that name in the scope."""
         self._ledger.require_reader()
-        return self._view(self._ledger.find(name, self._scope(app))[1])
+        return shown(self._ledger, self._ledger.find(name, self._ledger.scope(app))[1])
 
     def list(
         self,
@@ -109,7 +47,7 @@ class Tokens:
         ``expiring`` leaves only those that end within that time, or have ended.
         """
         self._ledger.require_reader()
-        scope = self._scope(app)
+        scope = self._ledger.scope(app)
         until = None if expiring is None else self._ledger.surroundings.clock() + expiring
         found = []
         for row in self._ledger.store.rows():
@@ -120,253 +58,45 @@ class Tokens:
                 continue
             if until is not None and (token.expires_at is None or token.expires_at > until):
                 continue
-            found.append(self._view(token))
+            found.append(shown(self._ledger, token))
         yield from sorted(found, key=lambda view: (view.application is not None, view.application, fold(view.name)))
 
-    def add(self, new: NewToken, *, test: bool = False, reason: str | None = None) -> Changed:
-        """Create a token and return it.
+    def add(self, new: "NewToken", *, test: bool = False, reason: str | None = None) -> "Changed":
+        """Create a token and return it; ``AlreadyExists`` if its name is taken in its scope.
 
         With ``test`` it is stored only if the provider accepts it (``ProviderRejected``, ``ProviderUndecided``).
         """
-        ledger = self._ledger
-        ledger.require_admin()
-        scope = self._scope(new.application)
-        provider = catalogue.load(new.provider)
-        check_new(new, ledger.roster, provider)
-        self._check_free(new.name, scope)
-        result = self._tested(provider, new.fields) if test else None
-        with ledger.turn(reason) as turn:
-            scope = self._scope(new.application)
-            check_new(new, ledger.roster, provider)
-            self._check_free(new.name, scope)
-            written = self.created(turn, new, scope, provider, result)
-            self._commit(turn, written)
-        return Changed(self._view(written.token), True, result)
-
-    def created(
-        self,
-        turn: Turn,
-        new: NewToken,
-        scope: ApplicationId | None,
-        provider: Provider,
-        result: TestResult | None = None,
-    ) -> Written:
-        """Return what a new token adds to the commit."""
-        token_id = TokenId(self._ledger.surroundings.new_id())
-        sealed = self._safe.seal(provider, new.fields, token=token_id, application=scope, revision=1)
-        events = tokens.create(
-            turn.context,
-            token_id,
-            name=parse_token_name(new.name),
-            application=scope,
-            provider=provider.name,
-            description=new.description,
-            encrypted=new.encrypted,
-            expires_at=new.expires_at,
-            credentials=sealed.facts,
-            tested=_verdict(result),
-        )
-        token = folded(None, events)
-        row = self._ledger.row(token, sealed.facts.box, readable(token, provider.name, new.fields))
-        return Written(events, row, {token_id: sealed.data_key}, sealed.fingerprints, token)
-
-    def _check_free(self, name: str, scope: ApplicationId | None, but: TokenId | None = None) -> None:
-        row = self._ledger.store.row_by_tag(self._ledger.name_tag(scope, parse_token_name(name)))
-        if row is not None and row.token != but:
-            raise AlreadyExists(f"the name {name!r} is taken", "names that differ only in case or form are the same")
+        return self._changes.add(new, test=test, reason=reason)
 
     def edit(
         self,
         name: str,
-        change: TokenEdit,
+        change: "TokenEdit",
         *,
         app: str | None = None,
         expect_revision: int | None = None,
         test: bool = False,
         reason: str | None = None,
-    ) -> Changed:
+    ) -> "Changed":
         """Change a token in one commit and one step of its revision.
 
         ``Conflict`` if ``expect_revision`` is not the revision it has; with ``test`` the new credentials are stored
         only if the provider accepts them.
         """
-        ledger = self._ledger
-        ledger.require_admin()
-        result = None
-        if test:
-            row, token = ledger.find(name, self._scope(app))
-            tokens.check_revision(token, expect_revision)
-            expect_revision = token.revision
-            result = self._tested(*self._wanted(token, self._safe.open(row), change))
-        with ledger.turn(reason) as turn:
-            row, token = ledger.find(name, self._scope(app))
-            tokens.check_revision(token, expect_revision)
-            written = self.edited(turn, row, token, change, result)
-            if written is None:
-                return Changed(self._view(token), False, result)
-            self._commit(turn, written)
-        return Changed(self._view(written.token), written.token.revision != token.revision, result)
+        return self._changes.edit(name, change, app=app, expect_revision=expect_revision, test=test, reason=reason)
 
-    def edited(
-        self, turn: Turn, row: TokenRow, token: Token, change: TokenEdit, result: TestResult | None = None
-    ) -> Written | None:
-        """Return what the change adds to the commit; ``None`` if the token is that way already."""
-        before = self._safe.open(row)
-        provider, values = self._wanted(token, before, change)
-        check_plaintext(self._ledger.roster, change.encrypted is False and token.encrypted)
-        sealed = None
-        if values != before.fields or provider.name != before.provider:
-            revision = token.revision + 1
-            scope = token.application
-            sealed = self._safe.seal(
-                provider, values, token=token.id, application=scope, revision=revision, before=before
-            )
-        wish = Change(
-            description=None if change.description is None else parse_description(change.description),
-            provider=provider.name,
-            credentials=sealed.facts if sealed else None,
-            encrypted=change.encrypted,
-            expiry=change.expiry,
-            tested=_verdict(result),
-        )
-        events = tokens.edit(turn.context, token, wish)
-        if not events:
-            return None
-        after = folded(token, events)
-        plain = readable(after, provider.name, values)
-        new_row = self._ledger.row(after, sealed.facts.box if sealed else row.box, plain)
-        forgotten = sealed is not None or (row.plain is not None and plain != row.plain)
-        return Written(
-            events,
-            new_row,
-            {token.id: sealed.data_key} if sealed else {},
-            sealed.fingerprints if sealed else (),
-            after,
-            shred=forgotten,
-        )
-
-    def _wanted(self, token: Token, before: Credentials, change: TokenEdit) -> tuple[Provider, dict[str, Secret]]:
-        """Return the provider and the values that the token would have after the change, checked."""
-        provider = catalogue.load(change.provider or token.provider)
-        known = {field.name for field in provider.fields}
-        for name in change.unset:
-            if name not in known:
-                raise NotFound(f"the provider {provider.name} has no field {name!r}")
-        kept = {name: value for name, value in before.fields.items() if name in known and name not in change.unset}
-        values = {**kept, **change.fields}
-        if values != before.fields or provider.name != before.provider:
-            check_fields(provider, values)
-        return provider, values
-
-    def _commit(self, turn: Turn, written: Written) -> None:
-        self._ledger.commit(
-            turn,
-            written.events,
-            rows=[written.row],
-            data_keys=written.data_keys,
-            fingerprints=written.fingerprints,
-            shred=written.shred,
-        )
-
-    def rename(self, name: str, new_name: str, *, app: str | None = None, reason: str | None = None) -> Changed:
+    def rename(self, name: str, new_name: str, *, app: str | None = None, reason: str | None = None) -> "Changed":
         """Give a token another name; the former one is free at once."""
-        ledger = self._ledger
-        ledger.require_admin()
-        new_name = parse_token_name(new_name)
-        with ledger.turn(reason) as turn:
-            row, token = ledger.find(name, self._scope(app))
-            self._check_free(new_name, token.application, but=token.id)
-            events = tokens.rename(turn.context, token, new_name)
-            if not events:
-                return Changed(self._view(token), False)
-            after = folded(token, events)
-            ledger.commit(turn, events, rows=[ledger.row(after, row.box, row.plain)])
-        return Changed(self._view(after), True)
+        return self._changes.rename(name, new_name, app=app, reason=reason)
 
     def remove(self, name: str, *, app: str | None = None, reason: str | None = None) -> TokenView:
         """Delete a token and the only key that opens its credentials; return what it was."""
-        ledger = self._ledger
-        ledger.require_admin()
-        with ledger.turn(reason) as turn:
-            _, token = ledger.find(name, self._scope(app))
-            ledger.commit(turn, tokens.delete(turn.context, token), dropped=[token.id], shred=True)
-        return self._view(token)
+        return self._changes.remove(name, app=app, reason=reason)
 
-    def test(self, name: str, *, app: str | None = None, reason: str | None = None) -> TestResult:
+    def test(self, name: str, *, app: str | None = None, reason: str | None = None) -> "TestResult":
         """Ask the provider about a token's present credentials, record what it said, and return it."""
-        ledger = self._ledger
-        ledger.require_admin()
-        row, token = ledger.find(name, self._scope(app))
-        provider = catalogue.load(token.provider)
-        opened = self._safe.open(row)
-        result = provider.test(with_defaults(provider, opened.fields))
-        with ledger.turn(reason) as turn:
-            now = ledger.store.row(token.id)
-            if now is None or now.box_revision != row.box_revision:
-                raise Conflict("the token's credentials changed during the test", "test it again")
-            present = ledger.token(now)
-            events = tokens.record_test(turn.context, present, result.outcome, result.detail)
-            ledger.commit(turn, events, rows=[ledger.row(folded(present, events), now.box, now.plain)])
-        return result
+        return self._changes.test(name, app=app, reason=reason)
 
-    def reveal(self, name: str, field: str, *, app: str | None = None, reason: str | None = None) -> Secret:
+    def reveal(self, name: str, field: str, *, app: str | None = None, reason: str | None = None) -> "Secret":
         """Return one value of a token, after that was recorded; ``NotFound`` if the field is not set."""
-        ledger = self._ledger
-        ledger.require_admin()
-        with ledger.turn(reason) as turn:
-            row, token = ledger.find(name, self._scope(app))
-            opened = self._safe.open(row)
-            if field not in opened.fields:
-                raise NotFound(f"the token has no field {field!r}", f"it has: {', '.join(opened.fields)}")
-            disclosed = TokenDisclosed(
-                originator_id=ledger.member.id,
-                originator_version=ledger.next_version(ledger.member.id),
-                by=turn.context.by,
-                at=turn.context.at,
-                host=turn.context.host,
-                client=turn.context.client,
-                reason=turn.context.reason,
-                changed=(field,),
-                token=token.id,
-                revision=token.revision,
-                purpose="reveal",
-                application=token.application,
-            )
-            ledger.commit(turn, [disclosed])
-        return opened.fields[field]
-
-    def _tested(self, provider: Provider, values: Mapping[str, Secret]) -> TestResult:
-        result = provider.test(with_defaults(provider, values))
-        if result.outcome in _STORABLE:
-            return result
-        hint = "nothing was stored"
-        if result.outcome in _REFUSED:
-            raise ProviderRejected(f"the provider says: {result.outcome} {result.detail}".rstrip(), hint)
-        raise ProviderUndecided(f"the provider gave no verdict: {result.outcome} {result.detail}".rstrip(), hint)
-
-
-def _known_fields(provider: str) -> dict[str, bool]:
-    try:
-        return {field.name: field.secret for field in catalogue.load(provider).fields}
-    except RegistryError:
-        return {}  # the package that brought the provider is not installed here; the token itself can be shown
-
-
-def _verdict(result: TestResult | None) -> tuple[str, str] | None:
-    return None if result is None else (result.outcome.value, result.detail)
-
-
-def check_new(new: NewToken, roster: Roster, provider: Provider) -> None:
-    """Raise ``InvalidValue`` or ``NotPermitted`` for a token that could never be made."""
-    parse_token_name(new.name)
-    parse_description(new.description)
-    check_plaintext(roster, not new.encrypted)
-    check_fields(provider, new.fields)
-
-
-def check_plaintext(roster: Roster, wanted: bool) -> None:  # noqa: FBT001 - the question itself
-    """Raise ``NotPermitted`` if a token is to be kept readable where the registry's policy forbids it."""
-    if wanted and roster.policy("allow-plaintext") != "yes":
-        raise NotPermitted(
-            "this registry keeps credentials encrypted only", "an admin can allow it: policy set allow-plaintext yes"
-        )
+        return self._changes.reveal(name, field, app=app, reason=reason)

@@ -1,16 +1,23 @@
 """What the store keeps beside events: commits, current rows, data keys; and the batch that one commit writes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from eventsourcing.persistence import StoredEvent
+from msgspec import Struct
 
 from registry.values import ApplicationId, MemberId, TokenId
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Stored(Struct, frozen=True):
+    """An event as it is stored: its stream, its version there, its topic, and its sealed state."""
+
+    originator_id: str
+    originator_version: int
+    topic: str
+    state: bytes
+
+
+class Head(Struct, frozen=True):
     """The newest commit: its number, its time, and how many events there are with it."""
 
     number: int
@@ -18,8 +25,7 @@ class Head:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRow:
+class TokenRow(Struct, frozen=True):
     """The current row of a token.
 
     ``card`` is what is known of the token, sealed under ``audit``; ``box`` its credentials under their data key;
@@ -37,19 +43,17 @@ class TokenRow:
     plain: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
+class LoggedEvent(Struct, frozen=True):
     """A stored event with its place in the registry's history."""
 
     position: int
     commit: int
     author: MemberId
     at: datetime
-    stored: StoredEvent
+    stored: Stored
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
+class Commit(Struct, frozen=True, kw_only=True):
     """Everything one command writes, in one transaction."""
 
     number: int
@@ -58,7 +62,7 @@ class Commit:
     size: int
     """How many events there were before it."""
     rows: Sequence[TokenRow] = ()
-    data_keys: Mapping[TokenId, bytes] = field(default_factory=dict)
+    data_keys: Mapping[TokenId, bytes] = {}
     fingerprints: Sequence[tuple[TokenId, bytes]] = ()
     dropped: Sequence[TokenId] = ()
     """Tokens that are gone: their rows, data keys and fingerprints go."""

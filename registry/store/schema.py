@@ -64,10 +64,10 @@ def triggers() -> list[str]:
     statements = []
     for table in _APPEND_ONLY:
         refusal = f"SELECT RAISE(ABORT, '{table} is append-only')"
+        taken = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {_TAKEN[table]})"  # noqa: S608 - made of constants
         statements += [
             f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} BEGIN {refusal}; END",
             f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} BEGIN {refusal}; END",
-            f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "
-            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {_TAKEN[table]}) BEGIN {refusal}; END",
+            f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} {taken} BEGIN {refusal}; END",
         ]
     return statements

@@ -1,145 +1,40 @@
-"""The embedded store: one SQLite file, through the recorder of ``eventsourcing``."""
+"""The embedded store: one SQLite file. Reading is done here; writing, through ``eventsourcing``, in ``recorder``."""
 
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from eventsourcing.persistence import IntegrityError as RecordConflict
-from eventsourcing.persistence import EventStore, Mapper, PersistenceError, StoredEvent
-from eventsourcing.sqlite import (
-    SQLiteApplicationRecorder,
-    SQLiteConnection,
-    SQLiteConnectionPool,
-    SQLiteCursor,
-    SQLiteDatastore,
-)
+from msgspec import structs
 
 from registry.domain.events import Event
-from registry.errors import (
-    AlreadyExists,
-    Conflict,
-    RegistryError,
-    StoreBusy,
-    StoreMissing,
-    StoreUnreadable,
-)
+from registry.errors import AlreadyExists, RegistryError, StoreBusy, StoreMissing, StoreUnreadable
 from registry.store import schema
+from registry.store.contents import Contents
 from registry.store.lock import queued
-from registry.store.rows import Commit, Head, LoggedEvent, TokenRow
-from registry.values import ApplicationId, MemberId, TokenId, rfc3339
+from registry.store.rows import Commit, Head, LoggedEvent, Stored, TokenRow
+from registry.values import ApplicationId, MemberId, TokenId
 
-_MAGIC = b"SQLite format 3\x00"
-_PAGE = 500
-_SHRED_DUE = "shred_due"
-_PRAGMAS = (
+if TYPE_CHECKING:
+    from registry.store.recorder import CommitWriter
+
+SHRED_DUE = "shred_due"
+PRAGMAS = (
     "synchronous = FULL",
     "secure_delete = ON",
     "temp_store = MEMORY",
     "trusted_schema = OFF",
     "cell_size_check = ON",
 )
+_MAGIC = b"SQLite format 3\x00"
+_PAGE = 500
+_BUSY_TIMEOUT = 2
 _ROW = "token_id, application_id, name_tag, version, revision, box_revision, card, box, plain"
-
-
-class _Pool(SQLiteConnectionPool):
-    def _create_connection(self) -> SQLiteConnection:
-        connection = super()._create_connection()
-        cursor = connection.cursor()
-        for pragma in _PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        return connection
-
-
-class _Datastore(SQLiteDatastore):
-    def __init__(self, db_name: str, *, lock_timeout: int) -> None:
-        super().__init__(db_name, originator_id_type="text")
-        self.pool = _Pool(db_name=db_name, lock_timeout=lock_timeout)
-
-
-class CommitRecorder(SQLiteApplicationRecorder):
-    """Inserts events at dense positions, and with them everything else that their commit writes."""
-
-    def __init__(self, datastore: SQLiteDatastore) -> None:
-        super().__init__(datastore)
-        self.insert_events_statement = (
-            "INSERT INTO stored_events (originator_id, originator_version, topic, state, position, commit_number)"
-            " VALUES (?, ?, ?, ?, ?, ?)"
-        )
-
-    def construct_create_table_statements(self) -> list[str]:
-        """Return the statements that make an empty store."""
-        return [*schema.TABLES, *schema.triggers()]
-
-    def _insert_events(
-        self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], *, commit: Commit | None = None, **_: Any
-    ) -> Sequence[int]:
-        c.execute("SELECT COALESCE(MAX(position) + 1, 0) FROM stored_events")
-        position = c.fetchone()[0]
-        if commit is not None and position != commit.size:
-            raise Conflict("somebody else committed meanwhile", "try again")
-        number = 0 if commit is None else commit.number
-        positions = range(position, position + len(stored_events))
-        for at, event in zip(positions, stored_events, strict=True):
-            originator = event.originator_id
-            stream = originator if isinstance(originator, str) else originator.hex
-            c.execute(
-                self.insert_events_statement,
-                (stream, event.originator_version, event.topic, event.state, at, number),
-            )
-        if commit is not None:
-            _write_commit(c, commit, positions.stop)
-        return [at + 1 for at in positions]
-
-
-def _write_commit(c: SQLiteCursor, commit: Commit, size: int) -> None:
-    c.execute("INSERT INTO commits VALUES (?, ?, ?, ?)", (commit.number, commit.author, rfc3339(commit.at), size))
-    for token in commit.dropped:
-        for table in ("tokens", "data_keys", "fingerprints"):
-            c.execute(f"DELETE FROM {table} WHERE token_id = ?", (token,))  # noqa: S608 - three constants
-    # A name that one row of this commit gives up may be taken by another, so the rows leave before any returns.
-    for row in commit.rows:
-        c.execute("DELETE FROM tokens WHERE token_id = ?", (row.token,))
-    c.executemany(
-        "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (r.token, r.application, r.name_tag, r.version, r.revision, r.box_revision, r.card, r.box, r.plain)
-            for r in commit.rows
-        ],
-    )
-    c.executemany("INSERT OR REPLACE INTO data_keys VALUES (?, ?)", list(commit.data_keys.items()))
-    c.executemany("INSERT OR IGNORE INTO fingerprints VALUES (?, ?)", list(commit.fingerprints))
-    if commit.shredded:
-        c.execute("DELETE FROM marks WHERE name = ?", (_SHRED_DUE,))
-    if commit.shred:
-        c.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (_SHRED_DUE, str(commit.number)))
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite and ``eventsourcing`` raise into the registry's errors, without their text's details."""
-    try:
-        yield
-    except RecordConflict:
-        raise Conflict("somebody else committed meanwhile", "try again") from None
-    except (PersistenceError, sqlite3.Error) as error:
-        raise _unusable(path, error) from None
-
-
-def _unusable(path: Path, error: Exception) -> RegistryError:
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        return StoreBusy("other programs hold the store", "try again")
-    if "full" in text:
-        return StoreUnreadable("there is no room left on the disk of the store", "nothing was changed")
-    if "readonly" in text or "read-only" in text or "unable to open" in text or "I/O" in text:
-        return StoreUnreadable(f"the store {path} cannot be used: {text}", "check its folder's permissions and disk")
-    return StoreUnreadable(f"the store {path} is damaged: {text}", "restore it from a backup")
 
 
 class SQLiteStore:
@@ -148,8 +43,13 @@ class SQLiteStore:
     def __init__(self, path: Path, *, wait: float = 10.0) -> None:
         self.path = path
         self._wait = wait
-        self._datastore = _Datastore(f"file:{quote(str(path))}?mode=rw", lock_timeout=2)
-        self.recorder = CommitRecorder(self._datastore)
+        self._connection = _connect(path)
+
+    @cached_property
+    def _writer(self) -> "CommitWriter":
+        from registry.store.recorder import CommitWriter  # noqa: PLC0415 - only those who write need eventsourcing
+
+        return CommitWriter(self.path)
 
     @classmethod
     def create(cls, path: Path) -> "SQLiteStore":
@@ -162,11 +62,7 @@ class SQLiteStore:
         except OSError as error:
             raise StoreUnreadable(f"no store can be made at {path}: {error.strerror}") from None
         store = cls(path)
-        with _translated(path), store._datastore.transaction(commit=True) as c:
-            for statement in store.recorder.create_table_statements:
-                c.execute(statement)
-            c.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-            c.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+        store._writer.create_tables()
         store.shred()
         return store
 
@@ -178,8 +74,9 @@ class SQLiteStore:
 
     def close(self) -> None:
         """Close every connection."""
-        with _translated(self.path):
-            self._datastore.close()
+        if "_writer" in self.__dict__:
+            self._writer.close()
+        self._connection.close()
 
     def discard(self) -> None:
         """Remove a store that was made but never got its first commit."""
@@ -191,11 +88,11 @@ class SQLiteStore:
         """Wait for one's turn to write; ``StoreBusy`` if it does not come."""
         return queued(self.path.with_name(self.path.name + ".lock"), self._wait)
 
-    def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[sqlite3.Row]:
-        with _translated(self.path), self._datastore.transaction(commit=False) as c:
-            c.execute(statement, parameters)
-            rows: list[sqlite3.Row] = c.fetchall()
-            return rows
+    def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
+        try:
+            return self._connection.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from None
 
     def head(self) -> Head | None:
         """Return the newest commit, ``None`` in an empty store."""
@@ -203,10 +100,13 @@ class SQLiteStore:
             return Head(row[0], datetime.fromisoformat(row[1]), row[2])
         return None
 
-    def stream(self, originator: str, after: int = 0) -> list[StoredEvent]:
+    def stream(self, originator: str, after: int = 0) -> list[Stored]:
         """Return the events of one stream behind a version."""
-        with _translated(self.path):
-            return list(self.recorder.select_events(originator, gt=after))
+        statement = (
+            "SELECT originator_id, originator_version, topic, state FROM stored_events"
+            " WHERE originator_id = ? AND originator_version > ? ORDER BY originator_version"
+        )
+        return [Stored(*row) for row in self._rows(statement, (originator, after))]
 
     def stream_version(self, originator: str) -> int:
         """Return the version of the stream's last event, 0 if there is none."""
@@ -224,7 +124,7 @@ class SQLiteStore:
         )
         while page := self._rows(statement, (start, *topics, _PAGE)):
             for row in page:
-                stored = StoredEvent(row[4], row[5], row[6], row[7])
+                stored = Stored(row[4], row[5], row[6], row[7])
                 yield LoggedEvent(row[0], row[1], MemberId(row[2]), datetime.fromisoformat(row[3]), stored)
             start = page[-1][0] + 1
 
@@ -262,15 +162,13 @@ class SQLiteStore:
         statement = "SELECT 1 FROM fingerprints WHERE token_id = ? AND fingerprint = ?"
         return {fingerprint for fingerprint in asked if self._rows(statement, (token, fingerprint))}
 
-    def put(self, mapper: Mapper[str], events: Sequence[Event], commit: Commit) -> None:
+    def put(self, contents: Contents, events: Sequence[Event], commit: Commit) -> None:
         """Seal the events and write their commit, whole or not at all; ``Conflict`` if it is not the next one."""
-        shredded = not self._log_bytes()
-        with _translated(self.path):
-            EventStore(mapper, self.recorder).put(events, commit=replace(commit, shredded=shredded))
+        self._writer.put(contents, events, structs.replace(commit, shredded=not self._log_bytes()))
 
     def shred_due(self) -> bool:
         """Return whether overwritten keys may still stand in the write-ahead log."""
-        return bool(self._rows("SELECT 1 FROM marks WHERE name = ?", (_SHRED_DUE,)))
+        return bool(self._rows("SELECT 1 FROM marks WHERE name = ?", (SHRED_DUE,)))
 
     def shred_pending(self) -> bool:
         """Return whether shredding is due and has not been brought to its end."""
@@ -278,10 +176,7 @@ class SQLiteStore:
 
     def shred(self) -> bool:
         """Empty the write-ahead log, so that no file holds an overwritten key; return whether no reader held it up."""
-        with _translated(self.path), self._datastore.get_connection(commit=True) as connection:
-            cursor = connection.cursor()
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            return bool(cursor.fetchone()[0] == 0)
+        return bool(self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0)
 
     def _log_bytes(self) -> int:
         try:
@@ -290,8 +185,37 @@ class SQLiteStore:
             return 0
 
 
-def _token_row(row: sqlite3.Row) -> TokenRow:
+def _token_row(row: tuple[Any, ...]) -> TokenRow:
     return TokenRow(*row)
+
+
+def file_url(path: Path) -> str:
+    """Return the URL under which SQLite opens an existing file, and never makes one."""
+    return f"file:{quote(os.fsencode(path))}?mode=rw"
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(
+            file_url(path), uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT
+        )
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error as error:
+        raise unusable(path, error) from None
+    return connection
+
+
+def unusable(path: Path, error: Exception) -> RegistryError:
+    """Return what an error of SQLite means to the user; its text holds no value of any row."""
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return StoreBusy("other programs hold the store", "try again")
+    if "full" in text:
+        return StoreUnreadable("there is no room left on the disk of the store", "nothing was changed")
+    if "readonly" in text or "read-only" in text or "unable to open" in text or "I/O" in text:
+        return StoreUnreadable(f"the store {path} cannot be used: {text}", "check its folder's permissions and disk")
+    return StoreUnreadable(f"the store {path} is damaged: {text}", "restore it from a backup")
 
 
 def _check_header(path: Path) -> None:

@@ -1,36 +1,50 @@
 """The closed list of topics. A topic in the database never names code to import, whatever it says."""
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
-from registry.domain import events, roster
+from registry.domain import roster_events
 from registry.domain.events import Event
 from registry.errors import IntegrityError
 
-_KINDS: tuple[type[Event], ...] = (
-    events.TokenCreated,
-    events.TokenCredentialsChanged,
-    events.TokenProviderChanged,
-    events.TokenDescribed,
-    events.TokenRenamed,
-    events.TokenEncryptionChanged,
-    events.TokenExpirySet,
-    events.TokenTested,
-    events.TokenDeleted,
-    events.TokenDisclosed,
-    roster.RosterFounded,
-    roster.ApplicationRegistered,
-    roster.ApplicationRenamed,
-    roster.ApplicationRemoved,
-    roster.PolicyChanged,
+ROSTER_TOPICS: Mapping[str, type[Event]] = MappingProxyType(
+    {
+        kind.TOPIC: kind
+        for kind in (
+            roster_events.RosterFounded,
+            roster_events.ApplicationRegistered,
+            roster_events.ApplicationRenamed,
+            roster_events.ApplicationRemoved,
+            roster_events.PolicyChanged,
+        )
+    }
 )
 
-TOPICS: Mapping[str, type[Event]] = MappingProxyType({kind.TOPIC: kind for kind in _KINDS})
+
+@cache
+def topics() -> Mapping[str, type[Event]]:
+    """Return the class of every stored topic."""
+    from registry.domain import token_events  # noqa: PLC0415 - many classes, and no command that only reads needs them
+
+    kinds: tuple[type[Event], ...] = (
+        token_events.TokenCreated,
+        token_events.TokenCredentialsChanged,
+        token_events.TokenProviderChanged,
+        token_events.TokenDescribed,
+        token_events.TokenRenamed,
+        token_events.TokenEncryptionChanged,
+        token_events.TokenExpirySet,
+        token_events.TokenTested,
+        token_events.TokenDeleted,
+        token_events.TokenDisclosed,
+    )
+    return MappingProxyType({**ROSTER_TOPICS, **{kind.TOPIC: kind for kind in kinds}})
 
 
 def event_class(topic: str) -> type[Event]:
     """Return the class of a stored topic; ``IntegrityError`` for one this version does not know."""
     try:
-        return TOPICS[topic]
+        return ROSTER_TOPICS.get(topic) or topics()[topic]
     except KeyError:
         raise IntegrityError(f"there is no kind of event {topic!r}", "a newer version may have written it") from None

@@ -1,17 +1,17 @@
 """A token as people and programs are shown it: everything but its secrets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from registry.domain.token import Token
 from registry.values import FieldValue, rfc3339
 from registry.views.directory import Directory
 
 
-@dataclass(frozen=True, slots=True)
-class LastTest:
+class LastTest(Struct, frozen=True):
     """What the last connection test found out, and of which revision."""
 
     at: datetime
@@ -20,8 +20,7 @@ class LastTest:
     revision: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenView:
+class TokenView(Struct, frozen=True, kw_only=True):
     """A token as it is now. Times are in UTC; ``fields`` are all that its provider knows, secret ones without value."""
 
     id: str

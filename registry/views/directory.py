@@ -1,16 +1,21 @@
 """The names of members and applications, past ones too: read from the roster's sealed contents."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from registry.domain.events import Event
-from registry.domain.roster import ApplicationRegistered, ApplicationRemoved, ApplicationRenamed, RosterFounded
+from registry.domain.roster_events import (
+    ApplicationRegistered,
+    ApplicationRemoved,
+    ApplicationRenamed,
+    RosterFounded,
+)
 from registry.errors import NotFound
 from registry.values import ApplicationId, MemberId, fold
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(Struct, frozen=True):
     """Who and what the ids stand for; ``applications`` holds those there are, ``former`` the names of all ever."""
 
     members: Mapping[MemberId, str]

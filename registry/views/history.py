@@ -5,8 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from registry.domain.events import (
-    Event,
+from msgspec import Struct
+
+from registry.domain.events import Event
+from registry.domain.roster_events import (
+    ApplicationRegistered,
+    ApplicationRemoved,
+    ApplicationRenamed,
+    PolicyChanged,
+)
+from registry.domain.token_events import (
     TokenCreated,
     TokenCredentialsChanged,
     TokenDescribed,
@@ -18,12 +26,6 @@ from registry.domain.events import (
     TokenRenamed,
     TokenTested,
 )
-from registry.domain.roster import (
-    ApplicationRegistered,
-    ApplicationRemoved,
-    ApplicationRenamed,
-    PolicyChanged,
-)
 from registry.store.rows import LoggedEvent
 from registry.values import ApplicationId, MemberId, TokenId, fold, rfc3339
 from registry.views.directory import Directory
@@ -31,8 +33,7 @@ from registry.views.directory import Directory
 NAMING_TOPICS = (TokenCreated.TOPIC, TokenRenamed.TOPIC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryEntry:
+class HistoryEntry(Struct, frozen=True, kw_only=True):
     """One event of the history. ``at`` is the commit's time, ``detail`` what else the event says, never a secret."""
 
     position: int
@@ -47,7 +48,7 @@ class HistoryEntry:
     reason: str | None
     host: str
     client: str
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: dict[str, Any] = {}
 
     def document(self) -> dict[str, Any]:
         """Return it as the JSON object that ``history`` promises."""
@@ -68,8 +69,7 @@ class HistoryEntry:
         return document | {"host": self.host, "client": self.client, "detail": self.detail}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryFilter:
+class HistoryFilter(Struct, frozen=True, kw_only=True):
     """Which entries are wanted; what is ``None`` does not matter."""
 
     tokens: Container[TokenId] | None = None
@@ -197,7 +197,7 @@ def bearers(
         event = opened(logged)
         if isinstance(event, TokenCreated):
             applications[event.originator_id] = event.application
-        if isinstance(event, TokenCreated | TokenRenamed) and folded in (None, fold(event.name)):
-            if applications.get(event.originator_id) in scopes:
-                found.add(TokenId(event.originator_id))
+        bears = isinstance(event, TokenCreated | TokenRenamed) and folded in (None, fold(event.name))
+        if bears and applications.get(event.originator_id) in scopes:
+            found.add(TokenId(event.originator_id))
     return found

@@ -11,7 +11,7 @@ from registry.testing.zoom_stand_in import ZoomStandIn
 from registry.values import Secret
 
 KEY = "3LgXbUnTBuilder9Key22x"
-CANARY = "canary-Sx7pQ2mV9tKd4wZ8rNf3hJ6bLc5yGa1e"
+CANARY = "canary-Sx7pQ2mV9tKd4wZ8rNf3hJ6bLc5yGa1eWvTqXzBn0123456789abcdefghijk"
 BOUNDS = Bounds(whole=5.0, connect=2.0, read=2.0)
 
 

@@ -224,11 +224,24 @@ def test_auth_says_why_there_is_no_token(zoom_oauth, app, stand_in, canary, quir
     assert httpx.get(f"{stand_in.api_url}/users/me", auth=auth).status_code == 200
 
 
-def test_auth_asks_for_a_token_under_the_callers_timeout(zoom_oauth, app, stand_in):
-    """The request for a token ends when the caller's own request would have."""
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_auth_asks_for_a_token_under_the_callers_timeout(zoom_oauth, app, stand_in, asynchronous):
+    """The request for a token ends when the caller's own request would have, and the next caller can try again."""
+    auth = zoom_oauth.auth(app)
+    url = f"{stand_in.api_url}/users/me"
+
+    async def read(seconds):
+        async with httpx.AsyncClient(timeout=seconds) as client:
+            return await client.get(url, auth=auth)
+
+    def get(seconds):
+        return asyncio.run(read(seconds)) if asynchronous else httpx.get(url, auth=auth, timeout=seconds)
+
     stand_in.behave(Quirk.SLOW, path="/oauth", pause=5)
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.get(f"{stand_in.api_url}/users/me", auth=zoom_oauth.auth(app), timeout=0.2)
+    with pytest.raises(httpx.TimeoutException):
+        get(0.2)
+    stand_in.behave_well()
+    assert get(5).status_code == 200
 
 
 def test_auth_keeps_the_token_from_other_hosts(zoom_oauth, app, stand_in):

@@ -1,0 +1,190 @@
+"""Data and messages as text: JSON for programs, lines and columns for people. Nothing here knows the registry.
+
+Standard output carries data only, and always UTF-8 where it is JSON; everything else goes to standard error. Stored
+text may hold what would steer a terminal, so people see every control character escaped.
+"""
+
+import json
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import click
+
+Row = Sequence[str]
+_CHUNK = 200
+_GAP = "  "
+_JOINERS = "\u200c\u200d"
+# What JSON need not escape, yet turns a terminal's line around or ends it: DEL, C1, formats, separators, surrogates.
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0001-\U000e007f]"
+)
+
+
+class OutputFailed(Exception):  # noqa: N818 - it says what happened
+    """Standard output does not take what is written to it."""
+
+
+def printable(text: str) -> str:
+    """Return the text with every character escaped that a terminal does not simply show."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def json_text(document: object, *, indent: int | None = 2) -> str:
+    """Return the document as JSON in which letters stand as they are, and what steers a terminal is escaped."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def json_lines(documents: Iterable[object]) -> Iterator[str]:
+    """Yield the text of one JSON array piece by piece, an element on each line."""
+    lead = "[\n"
+    for document in documents:
+        yield f"{lead}{json_text(document, indent=None)}"
+        lead = ",\n"
+    yield "[]\n" if lead == "[\n" else "\n]\n"
+
+
+def record_text(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return labels and values in two columns; a value's own lines stand under each other."""
+    pairs = list(pairs)
+    wide = max((width(label) for label, _ in pairs), default=0) + len(_GAP)
+    lines = []
+    for label, value in pairs:
+        for number, line in enumerate(re.split(r"\r\n|[\r\n]", value)):
+            lines.append(_padded("" if number else label, wide) + printable(line))
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def table_text(header: Row, rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the lines of a table; columns are as wide as the rows so far need, so that long ones need no memory."""
+    widths = [width(cell) for cell in header]
+    rows = iter(rows)
+    first = True
+    while chunk := [[printable(cell) for cell in row] for row in islice(rows, _CHUNK)]:
+        widths = [max(map(width, (cell, *column))) for cell, column in zip(header, _columns(chunk), strict=True)] if (
+            first
+        ) else [max(old, *map(width, column)) for old, column in zip(widths, _columns(chunk), strict=True)]
+        if first:
+            yield _line(header, widths)
+        first = False
+        for row in chunk:
+            yield _line(row, widths)
+
+
+def _columns(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    return list(zip(*rows, strict=True))
+
+
+def _line(row: Row, widths: Sequence[int]) -> str:
+    return _GAP.join(_padded(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip() + "\n"
+
+
+def _padded(text: str, wide: int) -> str:
+    return text + " " * (wide - width(text))
+
+
+def width(text: str) -> int:
+    """Return how many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document."""
+    write((f"{json_text(document)}\n",))
+
+
+def print_json_array(documents: Iterable[object]) -> None:
+    """Print a JSON array while its elements come."""
+    write(json_lines(documents))
+
+
+def print_record(pairs: Iterable[tuple[str, str]]) -> None:
+    """Print labels and values, one below the other."""
+    if is_rich():
+        from cli import terminal  # noqa: PLC0415 - off a terminal there is no rich
+
+        terminal.print_record([(label, value) for label, value in pairs])
+    else:
+        write((record_text(pairs),))
+
+
+def print_table(header: Row, rows: Iterable[Row]) -> None:
+    """Print rows under a header; nothing where there are none."""
+    if is_rich():
+        from cli import terminal  # noqa: PLC0415 - as above
+
+        terminal.print_table(header, list(rows))
+    else:
+        write(table_text([cell.upper() for cell in header], rows))
+
+
+def write(parts: Iterable[str]) -> None:
+    """Write to standard output, and see that it arrives; letters that it cannot spell are escaped for people only."""
+    stream = sys.stdout
+    parts = iter(parts)
+    first = next(parts, "")  # what fails before there is any data must fail before any of it is written
+    if stream is None:
+        raise OutputFailed("there is no standard output")
+    try:
+        stream.write(first)
+        for part in parts:
+            stream.write(part)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputFailed(f"the output cannot be written: {error.strerror}") from None
+
+
+def write_exactly(text: str) -> None:
+    """Write a value to standard output in UTF-8, whatever the terminal's own encoding is."""
+    if sys.stdout is None:
+        raise OutputFailed("there is no standard output")
+    try:
+        click.echo(text.encode(), nl=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputFailed(f"the output cannot be written: {error.strerror}") from None
+
+
+def message(text: str) -> None:
+    """Print one line for people to standard error."""
+    click.echo(printable(text), err=True)
+
+
+def is_rich() -> bool:
+    """Return whether people watch the output on a terminal that can do more than print letters."""
+    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def one_line(facts: Mapping[str, Any]) -> str:
+    """Return facts as ``name=value``, those left out that say nothing."""
+    return " ".join(f"{name}={_plain(value)}" for name, value in facts.items() if value not in (None, "", {}, []))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{_plain(inner)}" for name, inner in value.items())
+    return str(value)

@@ -1,0 +1,40 @@
+"""What one command line says for all commands: where things are, how to print, and whether to show our own faults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from registry import Registry, Settings
+
+
+@dataclass(slots=True)
+class Session:
+    """One command line. It is made by whoever runs the command, and filled while the options are read."""
+
+    environ: Mapping[str, str] | None = None
+    """What stands for the process environment when settings are looked up; ``None`` is the environment itself."""
+    options: dict[str, str | None] = field(default_factory=dict)
+    debug: bool = False
+
+    def settings(self) -> "Settings":
+        """Return the settings in force."""
+        import registry  # noqa: PLC0415 - help must not wait for the library
+
+        return registry.load_settings(self.options, self.environ)
+
+    def json(self) -> bool:
+        """Return whether the data is to be printed as JSON."""
+        return self.settings().format.value == "json"
+
+    def open(self) -> "Registry":
+        """Open the registry; the identity's passphrase is asked for where there is a terminal."""
+        import registry  # noqa: PLC0415 - as above
+        from cli import prompts  # noqa: PLC0415 - as above
+
+        return registry.open_registry(self.settings(), passphrase=prompts.known_passphrase())
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)

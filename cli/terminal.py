@@ -1,0 +1,53 @@
+"""Tables and progress on a terminal, drawn by ``rich``; nothing else imports it."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from cli.output import Row, printable
+
+
+def _console(*, stderr: bool = False) -> Console:
+    return Console(
+        file=sys.stderr if stderr else sys.stdout,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+def print_table(header: Row, rows: Sequence[Row]) -> None:
+    """Print rows under a header; a cell that is too long goes on below, nothing is cut off."""
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in header:
+        table.add_column(Text(title), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    _console().print(table)
+
+
+def print_record(pairs: Sequence[tuple[str, str]]) -> None:
+    """Print labels and values, one below the other."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in pairs:
+        table.add_row(Text(label), Text("\n".join(printable(line) for line in value.splitlines())))
+    _console().print(table)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how far a piece of work is, on standard error; call what is yielded with the number done."""
+    with Progress(console=_console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)

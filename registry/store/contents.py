@@ -1,0 +1,85 @@
+"""What events say, sealed and signed into their stored state, and back: the one place that knows both sides."""
+
+from typing import Any
+
+from registry.domain.events import Event
+from registry.domain.roster import AUDIT
+from registry.domain.roster_events import RosterEvent
+from registry.errors import IntegrityError
+from registry.sealing import envelope, roster_record
+from registry.sealing.envelope import Place
+from registry.sealing.identity import Identity
+from registry.sealing.keyring import Keyring
+from registry.sealing.roster_record import RosterRecord
+from registry.store import codec
+from registry.store.rows import Stored
+from registry.store.topics import event_class
+
+CONTENTS_VERSION = b"\x01"
+_COLUMNS = frozenset({"originator_id", "originator_version"})
+
+
+class Contents:
+    """Seals every event at its place under the ``audit`` audience; signs those of the roster as well."""
+
+    def __init__(self, registry: bytes, identity: Identity, keyring: Keyring) -> None:
+        self._registry = registry
+        self._identity = identity
+        self._keyring = keyring
+
+    def stored(self, event: Event) -> Stored:
+        """Return the event sealed, ready to be inserted."""
+        place = Place(self._registry, event.originator_id, event.originator_version, event.TOPIC)
+        if isinstance(event, RosterEvent):
+            state = self._roster_state(event, place)
+        else:
+            state = self.seal(place, codec.to_document(event, _COLUMNS))
+        return Stored(event.originator_id, event.originator_version, event.TOPIC, state)
+
+    def _roster_state(self, event: RosterEvent, place: Place) -> bytes:
+        clear = frozenset(event.__struct_fields__) - event.SEALED
+        core = codec.encode(codec.to_document(event, event.SEALED | _COLUMNS))
+        sealed = self.seal(place, codec.to_document(event, clear | _COLUMNS))
+        linked = roster_record.link(self._registry, place.version, place.topic, core, sealed)
+        return RosterRecord(core, sealed, roster_record.sign(self._identity, linked)).encoded()
+
+    def seal(self, place: Place, document: dict[str, Any]) -> bytes:
+        """Return the envelope of a document; members without the ``audit`` key seal to its public half."""
+        contents = CONTENTS_VERSION + codec.encode(document)
+        if self._keyring.holds(AUDIT):
+            key = self._keyring.current(AUDIT)
+            return envelope.seal(key.key, key.number, place, contents)
+        generation = self._keyring.generation(AUDIT)
+        if generation.public is None:
+            raise IntegrityError("the roster names no key to seal the contents of events to")
+        return envelope.seal_addressed(generation.public, generation.number, place, contents)
+
+    def unseal(self, place: Place, sealed: bytes) -> dict[str, Any]:
+        """Return what an envelope holds; ``NotPermitted`` without its key, ``IntegrityError`` if it was changed."""
+        key = self._keyring.key(AUDIT, envelope.generation(sealed))
+        contents = envelope.unseal(key.key, place, sealed)
+        if contents[:1] != CONTENTS_VERSION:
+            raise IntegrityError("an event's contents are in no known format", "a newer version may have written them")
+        document = codec.decode(contents[1:])
+        if not isinstance(document, dict):
+            raise IntegrityError("an event's contents are not an object")
+        return document
+
+    def event(self, stored: Stored) -> Event:
+        """Return the event of a stored state; ``IntegrityError`` names the one that is not what was committed."""
+        kind = event_class(stored.topic)
+        place = Place(self._registry, stored.originator_id, stored.originator_version, stored.topic)
+        named = f"event {stored.originator_version} of {stored.originator_id} ({stored.topic})"
+        try:
+            if issubclass(kind, RosterEvent):
+                record = RosterRecord.parse(stored.state)
+                document = {**codec.decode(record.core), **self.unseal(place, record.sealed)}
+            else:
+                document = self.unseal(place, stored.state)
+            return codec.from_document(
+                kind, document, originator_id=stored.originator_id, originator_version=stored.originator_version
+            )
+        except IntegrityError as error:
+            raise IntegrityError(f"{named}: {error}") from None
+        except (ValueError, TypeError):
+            raise IntegrityError(f"{named} has other contents") from None

@@ -1,0 +1,1 @@
+"""The project's own rules: imports, public names, documents, style, packaging."""

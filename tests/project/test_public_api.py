@@ -1,0 +1,90 @@
+"""The names that others may rely on, and that each says what it is."""
+
+import inspect
+from importlib.resources import files
+
+import pytest
+
+import registry
+from registry import providers, testing
+
+PUBLIC = """
+    Action AlreadyExists ApplicationView CannotTell Changed ClockBehind Conflict Diagnosis Field Finding Found
+    HistoryEntry HistoryQuery Identity IdentityFile IdentityMissing IdentityUnreadable Imported Initialised
+    IntegrityError InvalidValue LastTest Level NewToken NotFound NotPermitted OnConflict Outcome Provider
+    ProviderRejected ProviderUndecided PublicIdentity Registry RegistryError Secret Setting Settings StoreBusy
+    StoreMissing StoreUnreadable Surroundings TestResult TokenEdit TokenView Unusable WrongPassphrase __version__
+    diagnose init_registry load_settings open_identity open_registry parse_expiry parse_moment read_identity
+    read_passphrase rfc3339
+""".split()
+OBJECTS = {name: getattr(registry, name) for name in PUBLIC if name != "__version__"}
+CLASSES = {name: kind for name, kind in OBJECTS.items() if inspect.isclass(kind)}
+
+
+def test_the_public_names_are_these():
+    """A public name is added, renamed or removed on purpose."""
+    assert sorted(registry.__all__) == sorted(PUBLIC)
+
+
+def test_every_public_name_is_there():
+    """Whatever is promised can be imported, and is listed by dir()."""
+    assert all(hasattr(registry, name) for name in registry.__all__)
+    assert set(registry.__all__) <= set(dir(registry))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    """A misspelt name fails as in any module."""
+    with pytest.raises(AttributeError):
+        _ = registry.Tokenn
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_every_public_name_has_a_docstring(name):
+    """Each public class and function says what it is."""
+    assert inspect.getdoc(OBJECTS[name])
+    assert OBJECTS[name].__doc__
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_every_public_method_has_a_docstring(name):
+    """Each public method and property of a public class says what it does."""
+    kind = CLASSES[name]
+    silent = [
+        member
+        for member, value in vars(kind).items()
+        if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property | classmethod))
+        if not inspect.getdoc(getattr(kind, member, None) if isinstance(value, classmethod) else value)
+    ]
+    assert silent == []
+
+
+def test_what_a_registry_offers_is_documented():
+    """What an open registry is made of offers only methods that say what they do."""
+    for part in ("tokens", "applications", "policies", "importing"):
+        kind = _part(part)
+        public = [value for name, value in vars(kind).items() if not name.startswith("_") and inspect.isfunction(value)]
+        assert public
+        assert all(inspect.getdoc(value) for value in public), kind
+
+
+def _part(name):
+    from registry.service import applications, importing, policies, tokens  # noqa: PLC0415 - only to look at them
+
+    return {
+        "tokens": tokens.Tokens,
+        "applications": applications.Applications,
+        "policies": policies.Policies,
+        "importing": importing.Importing,
+    }[name]
+
+
+def test_the_public_parts_are_these():
+    """Beside the library itself, two of its packages are for others: providers and the stand-in."""
+    assert sorted(providers.__all__) == ["load", "names"]
+    assert testing.__doc__
+
+
+def test_the_library_is_typed():
+    """Type checkers of others see the annotations."""
+    assert files("registry").joinpath("py.typed").is_file()
+    assert files("cli").joinpath("py.typed").is_file()
