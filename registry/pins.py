@@ -34,7 +34,8 @@ class Pins:
         self._folder = state / "pins"
 
     def _path(self, url: str) -> Path:
-        return self._folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.json"
+        digest = hashlib.sha256(url.encode(errors="surrogatepass")).hexdigest()
+        return self._folder / f"{digest[:32]}.json"
 
     def get(self, url: str) -> Pin | None:
         """Return the pin of the store at a URL; ``None`` if this machine has never met it."""
@@ -59,7 +60,8 @@ class Pins:
         document = {"version": VERSION, "url": pin.url, "registry_id": pin.registry_id.hex()}
         partial = path.with_suffix(f".{os.getpid()}")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._folder.mkdir(exist_ok=True, mode=0o700)
             with open(partial, "w", encoding="utf-8", opener=_private) as file:
                 json.dump(document, file)
                 file.flush()

@@ -1,7 +1,6 @@
 """Where things are and what holds on this machine: options, then environment, then ``config.toml``, then defaults."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
@@ -143,7 +142,10 @@ def _default_places(home: Setting | None) -> dict[str, Path]:
 
 def _read_config(path: Path) -> dict[str, str]:
     try:
-        loaded = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        import tomllib  # noqa: PLC0415 - most machines have no such file, and it slows down every start
+
+        loaded = tomllib.loads(text)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

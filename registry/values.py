@@ -23,6 +23,7 @@ LONGEST_REASON = 1_000
 LONGEST_VALUE = 16_384
 
 _MEMBER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?\Z")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9 ]+\Z")
 _RELATIVE = re.compile(r"(\d{1,5})d\Z")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
@@ -50,7 +51,9 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        # A value with half a character is invalid, but it is compared before anyone can say so.
+        mine, others = self._value.encode(errors="surrogatepass"), other._value.encode(errors="surrogatepass")
+        return hmac.compare_digest(mine, others)
 
     __hash__ = None  # type: ignore[assignment]  # a hash would be a fingerprint anyone could compute
 
@@ -65,7 +68,7 @@ def _parse_name(text: str, what: str) -> str:
         raise InvalidValue(f"{what} is empty", "give it at least one letter or digit")
     if len(name) > LONGEST_NAME:
         raise InvalidValue(f"{what} is longer than {LONGEST_NAME} characters")
-    for character in name:
+    for character in name if not _PLAIN_NAME.match(name) else "":
         category = unicodedata.category(character)
         if not (category[0] in "LM" or category == "Nd" or character == " "):
             shown = character if character.isprintable() else f"U+{ord(character):04X}"
@@ -106,7 +109,7 @@ def parse_member_name(text: str) -> str:
 def _parse_text(text: str, what: str, longest: int, allowed: str) -> str:
     if len(text) > longest:
         raise InvalidValue(f"{what} is longer than {longest:,} characters")
-    for character in text:
+    for character in text if not text.isprintable() else "":
         if unicodedata.category(character) in {"Cc", "Cs"} and character not in allowed:
             raise InvalidValue(f"{what} contains the control character U+{ord(character):04X}")
     return text

@@ -75,7 +75,7 @@ class PublicIdentity(Struct, frozen=True):
         hint = "copy the whole line that 'identity show' prints"
         prefix, _, rest = line.strip().partition(":")
         name, _, encoded = rest.partition(":")
-        if prefix != LINE_PREFIX or not encoded:
+        if prefix != LINE_PREFIX or not encoded or not line.isascii():
             raise InvalidValue("that is not the public line of an identity", hint)
         try:
             decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
@@ -130,10 +130,19 @@ class Identity:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         except FileExistsError:
+            if not path.parent.is_dir():
+                raise IdentityUnreadable(f"{path} cannot be written: what should be its folder is a file") from None
             raise AlreadyExists(f"the identity file {path} exists already", "it is never overwritten") from None
         except OSError as error:
             raise IdentityUnreadable(f"the identity file {path} cannot be written: {error.strerror}") from None
-        self._write(descriptor, passphrase, cost)
+        try:
+            self._write(descriptor, passphrase, cost)
+        except BaseException as error:
+            # A half-written identity would stand in the way of the next attempt, which never overwrites.
+            path.unlink()
+            if isinstance(error, OSError):
+                raise IdentityUnreadable(f"the identity file {path} cannot be written: {error.strerror}") from None
+            raise
 
     def replace(self, path: Path, passphrase: Secret | None, cost: PassphraseCost = RFC_9106_LOW_MEMORY) -> None:
         """Write the identity over its own file, whole or not at all."""
@@ -207,9 +216,10 @@ class IdentityFile(Struct, frozen=True):
         try:
             keys = self._open_keys(passphrase)
             identity = Identity(str(self.document["name"]), keys[:32], keys[32:_KEYS_LENGTH])
+            line = identity.public.line()
         except (KeyError, TypeError, ValueError):
             raise _damaged(self.path) from None
-        if len(keys) != _KEYS_LENGTH or identity.public.line() != self.document.get("public"):
+        if len(keys) != _KEYS_LENGTH or line != self.document.get("public"):
             raise _damaged(self.path)
         return identity
 
@@ -222,10 +232,10 @@ class IdentityFile(Struct, frozen=True):
             )
         stored = self.document["argon2id"]
         cost = PassphraseCost(int(stored["iterations"]), int(stored["lanes"]), int(stored["memory_kib"]))
-        if (
-            cost.iterations > _DEAREST.iterations
-            or cost.lanes > _DEAREST.lanes
-            or cost.memory_kib > _DEAREST.memory_kib
+        if not (
+            0 < cost.iterations <= _DEAREST.iterations
+            and 0 < cost.lanes <= _DEAREST.lanes
+            and 0 < cost.memory_kib <= _DEAREST.memory_kib
         ):
             raise _damaged(self.path)
         key = _passphrase_key(passphrase, base64.b64decode(stored["salt"], validate=True), cost)

@@ -3,6 +3,8 @@
 ``docs/formats.md`` lists where each stands. A label never changes its meaning; a new construction gets a new one.
 """
 
+import struct
+
 FOUNDING = b"token-registry/v1/founding-statement"
 ROSTER_LINK = b"token-registry/v1/roster-link"
 ROSTER_SIGNATURE = b"token-registry/v1/roster-signature"
@@ -33,6 +35,9 @@ IDENTITY_KEY = b"token-registry/v1/identity-file"
 PUBLIC_LINE = b"token-registry/v1/public-line"
 
 
+_length = struct.Struct(">I").pack
+
+
 def joined(*parts: bytes) -> bytes:
     """Return the parts, each behind its length in four bytes: no two lists of parts join to the same bytes."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([piece for part in parts for piece in (_length(len(part)), part)])

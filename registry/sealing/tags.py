@@ -9,10 +9,21 @@ from registry.values import Secret, TokenId
 FINGERPRINT_LENGTH = 16
 
 
+def name_key(audience_key: bytes, registry: bytes, audience: str) -> bytes:
+    """Return the key under which the names in the scope of an audience are found."""
+    return aead.derive(audience_key, labels.NAME_INDEX_KEY, registry, audience.encode())[:32]
+
+
 def name_tag(audience_key: bytes, registry: bytes, audience: str, folded_name: str) -> bytes:
     """Return the 32-byte tag under which a token of that folded name lies in the scope of the audience."""
-    key = aead.derive(audience_key, labels.NAME_INDEX_KEY, registry, audience.encode())[:32]
-    return hmac.digest(key, labels.joined(labels.NAME_INDEX, folded_name.encode()), hashlib.sha256)
+    return tag_under(name_key(audience_key, registry, audience), folded_name)
+
+
+def tag_under(key: bytes, folded_name: str) -> bytes:
+    """Return the tag of a folded name, given the scope's name key."""
+    # Whoever looks for a token may ask for what can be no name; there is none then, and that is no fault.
+    name = folded_name.encode(errors="surrogatepass")
+    return hmac.digest(key, labels.joined(labels.NAME_INDEX, name), hashlib.sha256)
 
 
 def fingerprint(key: bytes, registry: bytes, token: TokenId, field: str, value: Secret) -> bytes:

@@ -35,12 +35,13 @@ class Applications:
     def list(self) -> list[ApplicationView]:
         """Return the applications by name."""
         self._ledger.require_reader()
-        names = self._ledger.directory().applications
-        views = [
-            ApplicationView(app, name, self._ledger.roster.application(app).kind, len(self._ledger.store.rows_of(app)))
-            for app, name in names.items()
-        ]
+        views = map(self._view, self._ledger.directory().applications)
         return sorted(views, key=lambda view: fold(view.name))
+
+    def show(self, name: str) -> ApplicationView:
+        """Return an application; ``NotFound`` if there is none of that name."""
+        self._ledger.require_reader()
+        return self._view(self._ledger.directory().find_application(name))
 
     def register(self, name: str, kind: str, *, reason: str | None = None) -> ApplicationView:
         """Register an application, process-based or form-based; ``AlreadyExists`` if the name is taken."""
@@ -105,6 +106,11 @@ class Applications:
             events.append(ApplicationRemoved(**roster_facts(ledger, turn), application=application, name=last_name))
             ledger.commit(turn, events, dropped=[token.id for token in doomed], shred=bool(doomed))
         return names
+
+    def _view(self, application: ApplicationId) -> ApplicationView:
+        ledger = self._ledger
+        name, kind = ledger.directory().applications[application], ledger.roster.application(application).kind
+        return ApplicationView(application, name, kind, len(ledger.store.rows_of(application)))
 
     def _check_free(self, name: str, but: ApplicationId | None = None) -> None:
         folded = {app: fold(known) for app, known in self._ledger.directory().applications.items()}

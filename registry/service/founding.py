@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct, structs
 
 from registry.domain.events import Context
@@ -18,11 +17,14 @@ from registry.sealing.grants import AudienceKey
 from registry.sealing.identity import Identity
 from registry.sealing.keyring import Keyring
 from registry.service.surroundings import Surroundings
+from registry.store import codec
 from registry.store.contents import Contents
+from registry.store.lock import queued
 from registry.store.rows import Commit
 from registry.store.sqlite import SQLiteStore
 from registry.values import MemberId
 
+_WAIT = 10.0
 _AUDIENCES = (AUDIT, GLOBAL, FINGERPRINT)
 
 
@@ -39,7 +41,7 @@ def found(identities: Sequence[tuple[Identity, str]], around: Surroundings) -> F
     now = around.clock()
     founders = tuple(Founder(MemberId(around.new_id()), identity.public.keys) for identity, _ in identities)
     statement = FoundingStatement(1, aead.new_key(), now, founders)
-    registry = roster_record.registry_id(msgspec.json.encode(statement))
+    registry = roster_record.registry_id(codec.encode_value(statement))
     members = [Member(founder.member, ADMIN, founder.keys) for founder in founders]
     made = [grants.new_generation(registry, audience) for audience in _AUDIENCES]
     context = Context(founders[0].member, now, around.host, around.client)
@@ -70,14 +72,22 @@ def init_store(path: Path, url: str, pins: Pins, founded: Founded, identity: Ide
     try:
         _first_commit(store, founded, identity)
         store.close()
-        pins.put(Pin(url, founded.registry))
-        os.link(partial, path)
-    except FileExistsError:
-        raise AlreadyExists(f"there is a registry at {path} already", "it is never overwritten") from None
-    except OSError as error:
-        raise StoreUnreadable(f"no store can be made at {path}: {error.strerror}") from None
+        _put_in_place(partial, path, url, pins, founded.registry)
     finally:
         store.discard()
+
+
+def _put_in_place(partial: Path, path: Path, url: str, pins: Pins, registry: bytes) -> None:
+    # Pin and store change together: of two foundings at once, the one that comes too late must not leave its pin.
+    with queued(path.with_name(path.name + ".lock"), _WAIT):
+        check_vacant(path)
+        pins.put(Pin(url, registry))
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            raise AlreadyExists(f"there is a registry at {path} already", "it is never overwritten") from None
+        except OSError as error:
+            raise StoreUnreadable(f"no store can be made at {path}: {error.strerror}") from None
 
 
 def _first_commit(store: SQLiteStore, founded: Founded, identity: Identity) -> None:

@@ -55,10 +55,12 @@ class Importing:
         dry_run: bool = False,
         reason: str | None = None,
         progress: Callable[[int], None] | None = None,
+        place: Callable[[int], str] = "entry {}".format,
     ) -> list[Imported]:
         """Import the entries in one commit; return what became of each, in their order.
 
-        Errors name the entry, counted from 1. ``progress`` is called with the number of entries done.
+        Errors begin with the ``place`` of the entry whose number, from 1, it is called with. ``progress`` is called
+        with the number of entries done.
         """
         self._ledger.require_admin()
         with self._ledger.turn(reason) as turn:
@@ -69,7 +71,7 @@ class Importing:
                 try:
                     imported, addition = self._one(turn, entry, on_conflict, seen)
                 except RegistryError as error:
-                    raise type(error)(f"entry {number}: {error}", error.hint) from None
+                    raise type(error)(f"{place(number)}: {error}", error.hint) from None
                 outcome.append(imported)
                 if addition:
                     written.append(addition)

@@ -10,6 +10,7 @@ from registry.service import founding
 from registry.service.registry import PassphrasePrompt, open_identity, store_url
 from registry.service.surroundings import Surroundings
 from registry.settings import Settings, load_settings
+from registry.values import parse_member_name
 
 
 class Initialised(Struct, frozen=True):
@@ -35,6 +36,7 @@ def init_registry(
     An existing identity is used; otherwise one is made, under ``new_passphrase`` if that is given. Raises
     ``AlreadyExists`` where a registry is.
     """
+    name = parse_member_name(name)
     settings = settings or load_settings()
     around = surroundings or Surroundings()
     path, place = settings.store_path(), Path(settings.identity.value)

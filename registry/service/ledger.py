@@ -47,6 +47,7 @@ class Ledger:
         self.member = self._find_member()
         self.keyring = Keyring(registry, identity, self.member.id, self.roster)
         self.contents = Contents(registry, identity, self.keyring)
+        self._name_keys: dict[tuple[str, int], bytes] = {}
         self._directory: tuple[int, Directory] | None = None
 
     def _find_member(self) -> Member:
@@ -68,7 +69,8 @@ class Ledger:
             self.keyring.follow(self.roster)
 
     def require(self, *roles: str) -> None:
-        """Raise ``NotPermitted`` unless the member has one of the roles."""
+        """Raise ``NotPermitted`` unless the member has one of the roles now. Every use case begins here."""
+        self.refresh()
         if self.member.role not in roles:
             raise NotPermitted(f"this takes the role {' or '.join(roles)}; yours is {self.member.role}")
 
@@ -153,9 +155,11 @@ class Ledger:
 
     def name_tag(self, application: ApplicationId | None, name: str) -> bytes:
         """Return the tag under which a token of that name lies in its scope."""
-        audience = scope_audience(application)
-        key = self.keyring.current(audience)
-        return tags.name_tag(key.key, self.registry, audience, fold(name))
+        key = self.keyring.current(scope_audience(application))
+        place = (key.audience, key.number)
+        if place not in self._name_keys:
+            self._name_keys[place] = tags.name_key(key.key, self.registry, key.audience)
+        return tags.tag_under(self._name_keys[place], fold(name))
 
     def token(self, row: TokenRow) -> Token:
         """Return what is known of the token of a current row; ``IntegrityError`` if the row is not its own."""

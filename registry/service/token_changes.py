@@ -9,7 +9,15 @@ from registry.domain.roster import Roster
 from registry.domain.token import Token
 from registry.domain.token_events import TokenDisclosed, TokenEvent
 from registry.domain.token_rules import Change, folded
-from registry.errors import AlreadyExists, Conflict, NotFound, NotPermitted, ProviderRejected, ProviderUndecided
+from registry.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidValue,
+    NotFound,
+    NotPermitted,
+    ProviderRejected,
+    ProviderUndecided,
+)
 from registry.providers import catalogue
 from registry.providers.fields import check_fields, with_defaults
 from registry.providers.interface import Outcome, Provider, TestResult
@@ -63,6 +71,11 @@ class TokenChanges:
             written = self.created(turn, new, scope, provider, result)
             self._commit(turn, written)
         return Changed(shown(self._ledger, written.token), True, result)
+
+    def check_free(self, name: str, *, app: str | None = None) -> None:
+        """Raise what ``add`` would for this name in this scope."""
+        self._ledger.require_admin()
+        self._check_free(name, self._ledger.scope(app))
 
     def created(
         self,
@@ -172,7 +185,10 @@ class TokenChanges:
         known = {field.name for field in provider.fields}
         for name in change.unset:
             if name not in known:
-                raise NotFound(f"the provider {provider.name} has no field {name!r}")
+                raise InvalidValue(
+                    f"the provider {provider.name} has no field {name[:40]!r}",
+                    f"its fields: {', '.join(sorted(known))}",
+                )
         kept = {name: value for name, value in before.fields.items() if name in known and name not in change.unset}
         values = {**kept, **change.fields}
         if values != before.fields or provider.name != before.provider:

@@ -68,6 +68,10 @@ class Tokens:
         """
         return self._changes.add(new, test=test, reason=reason)
 
+    def check_free(self, name: str, *, app: str | None = None) -> None:
+        """Raise what ``add`` would for this name in this scope, before anybody types in credentials for it."""
+        self._changes.check_free(name, app=app)
+
     def edit(
         self,
         name: str,

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from registry.values import rfc3339
+
 T = TypeVar("T")
 
 
@@ -25,6 +27,11 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - whatever the JSON stands for
     return msgspec.json.decode(data)
 
 
+def encode_value(value: msgspec.Struct) -> bytes:
+    """Return a value as compact JSON."""
+    return msgspec.json.encode(value, enc_hook=_plain)
+
+
 def to_document(value: msgspec.Struct, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Return the value as a JSON object, without the fields named and those that have their default."""
     document: dict[str, Any] = msgspec.to_builtins(value, enc_hook=_plain)
@@ -35,12 +42,20 @@ def to_document(value: msgspec.Struct, leave_out: frozenset[str] = frozenset()) 
 
 def from_document(kind: type[T], document: Mapping[str, Any], **given: object) -> T:
     """Return the value that the JSON object stands for; ``given`` fields are taken as they are."""
-    return msgspec.convert({**document, **given}, kind)
+    return msgspec.convert({**document, **given}, kind, dec_hook=_parsed)
+
+
+def _parsed(kind: type, value: object) -> object:
+    # Under a frozen clock the classes themselves may have been defined with its subclass of datetime.
+    if issubclass(kind, datetime) and isinstance(value, str):
+        return kind.fromisoformat(value)
+    msg = f"expected {kind.__name__}"
+    raise ValueError(msg)
 
 
 def _plain(value: object) -> object:
     # A subclass of datetime, such as a frozen clock's, is encoded as what it is.
     if isinstance(value, datetime):
-        return datetime.fromtimestamp(value.timestamp(), value.tzinfo)
+        return rfc3339(value)
     msg = f"{type(value).__name__} has no place in an event"
     raise TypeError(msg)

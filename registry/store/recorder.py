@@ -24,6 +24,8 @@ from registry.store.sqlite import PRAGMAS, SHRED_DUE, file_url, unusable
 from registry.values import rfc3339
 
 _LOCK_TIMEOUT = 2
+_LOCK_FOR_WRITING = "DELETE FROM marks WHERE FALSE"
+"""A transaction that reads before it writes cannot wait for its turn: SQLite refuses it if another wrote meanwhile."""
 
 
 class _Pool(SQLiteConnectionPool):
@@ -65,6 +67,7 @@ class CommitRecorder(SQLiteApplicationRecorder):
         commit: Commit | None = None,
         **_: object,
     ) -> Sequence[int]:
+        c.execute(_LOCK_FOR_WRITING)
         c.execute("SELECT COALESCE(MAX(position) + 1, 0) FROM stored_events")
         position = c.fetchone()[0]
         if commit is not None and position != commit.size:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import msgspec
 from msgspec import structs
 
 from registry.domain.roster import ADMIN, Roster
@@ -18,7 +17,7 @@ from registry.store.topics import event_class
 
 def founding_bytes(founded: RosterFounded) -> bytes:
     """Return the founding statement in the form whose hash is the registry's id."""
-    return msgspec.json.encode(founded.statement)
+    return codec.encode_value(founded.statement)
 
 
 def follow(registry: bytes, roster: Roster, stored_events: Sequence[Stored]) -> Roster:
@@ -58,7 +57,7 @@ def _core(stored: Stored, record: RosterRecord) -> RosterEvent:
     kind = event_class(stored.topic)
     if not issubclass(kind, RosterEvent):
         raise IntegrityError("such an event does not belong to the roster")
-    document = msgspec.json.decode(record.core)
+    document = codec.decode(record.core)
     return codec.from_document(
         kind,
         document,

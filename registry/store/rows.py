@@ -2,17 +2,45 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Annotated, Any, TypeVar
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
+from registry.errors import IntegrityError
 from registry.values import ApplicationId, MemberId, TokenId
 
+Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Count = Annotated[int, Meta(ge=0)]
+T = TypeVar("T")
 
-class Stored(Struct, frozen=True):
+
+def typed(kind: type[T], row: Any, table: str) -> T:  # noqa: ANN401 - a row of the driver
+    """Return a database row as what it should be; ``IntegrityError`` if its columns hold anything else.
+
+    SQLite lets any column hold any type, and the database is not trusted.
+    """
+    try:
+        return msgspec.convert(row, kind, builtin_types=(bytes,))
+    except msgspec.ValidationError:
+        raise IntegrityError(f"a row of the table {table} is in no known format") from None
+
+
+def moment(text: object, table: str) -> datetime:
+    """Return the time in a column, RFC 3339 with ``Z``; ``IntegrityError`` if it is none."""
+    try:
+        if isinstance(text, str) and text.endswith("Z"):
+            return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    raise IntegrityError(f"a row of the table {table} has no time")
+
+
+class Stored(Struct, frozen=True, array_like=True):
     """An event as it is stored: its stream, its version there, its topic, and its sealed state."""
 
-    originator_id: str
-    originator_version: int
+    originator_id: Id
+    originator_version: Count
     topic: str
     state: bytes
 
@@ -25,19 +53,19 @@ class Head(Struct, frozen=True):
     size: int
 
 
-class TokenRow(Struct, frozen=True):
+class TokenRow(Struct, frozen=True, array_like=True):
     """The current row of a token.
 
     ``card`` is what is known of the token, sealed under ``audit``; ``box`` its credentials under their data key;
     ``plain`` the same credentials readable, for tokens that someone chose not to encrypt.
     """
 
-    token: TokenId
-    application: ApplicationId | None
+    token: Annotated[TokenId, Meta(pattern="^[0-9a-f]{32}$")]
+    application: Annotated[ApplicationId, Meta(pattern="^[0-9a-f]{32}$")] | None
     name_tag: bytes
-    version: int
-    revision: int
-    box_revision: int
+    version: Count
+    revision: Count
+    box_revision: Count
     card: bytes
     box: bytes
     plain: bytes | None = None

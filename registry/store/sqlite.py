@@ -4,7 +4,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from registry.errors import AlreadyExists, RegistryError, StoreBusy, StoreMissin
 from registry.store import schema
 from registry.store.contents import Contents
 from registry.store.lock import queued
-from registry.store.rows import Commit, Head, LoggedEvent, Stored, TokenRow
+from registry.store.rows import Commit, Count, Head, Id, LoggedEvent, Stored, TokenRow, moment, typed
 from registry.values import ApplicationId, MemberId, TokenId
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ PRAGMAS = (
     "cell_size_check = ON",
 )
 _MAGIC = b"SQLite format 3\x00"
+_HEADER_LENGTH = 100
 _PAGE = 500
 _BUSY_TIMEOUT = 2
 _ROW = "token_id, application_id, name_tag, version, revision, box_revision, card, box, plain"
@@ -58,12 +58,19 @@ class SQLiteStore:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         except FileExistsError:
+            if not path.parent.is_dir():
+                raise StoreUnreadable(f"no store can be made at {path}: what should be its folder is a file") from None
             raise AlreadyExists(f"there is a store at {path} already", "it is never overwritten") from None
         except OSError as error:
             raise StoreUnreadable(f"no store can be made at {path}: {error.strerror}") from None
         store = cls(path)
-        store._writer.create_tables()
-        store.shred()
+        try:
+            store._writer.create_tables()
+            store.head()  # the reading connection is older than the log, and must see it before it can empty it
+            store.shred()
+        except BaseException:
+            store.discard()
+            raise
         return store
 
     @classmethod
@@ -97,7 +104,8 @@ class SQLiteStore:
     def head(self) -> Head | None:
         """Return the newest commit, ``None`` in an empty store."""
         for row in self._rows("SELECT number, at, size FROM commits ORDER BY number DESC LIMIT 1"):
-            return Head(row[0], datetime.fromisoformat(row[1]), row[2])
+            number, size = typed(tuple[Count, Count], (row[0], row[2]), "commits")
+            return Head(number, moment(row[1], "commits"), size)
         return None
 
     def stream(self, originator: str, after: int = 0) -> list[Stored]:
@@ -106,7 +114,7 @@ class SQLiteStore:
             "SELECT originator_id, originator_version, topic, state FROM stored_events"
             " WHERE originator_id = ? AND originator_version > ? ORDER BY originator_version"
         )
-        return [Stored(*row) for row in self._rows(statement, (originator, after))]
+        return [typed(Stored, row, "stored_events") for row in self._rows(statement, (originator, after))]
 
     def stream_version(self, originator: str) -> int:
         """Return the version of the stream's last event, 0 if there is none."""
@@ -124,8 +132,9 @@ class SQLiteStore:
         )
         while page := self._rows(statement, (start, *topics, _PAGE)):
             for row in page:
-                stored = Stored(row[4], row[5], row[6], row[7])
-                yield LoggedEvent(row[0], row[1], MemberId(row[2]), datetime.fromisoformat(row[3]), stored)
+                position, number, author = typed(tuple[Count, Count, Id], row[:3], "commits")
+                at, stored = moment(row[3], "commits"), typed(Stored, row[4:], "stored_events")
+                yield LoggedEvent(position, number, MemberId(author), at, stored)
             start = page[-1][0] + 1
 
     def row_by_tag(self, tag: bytes) -> TokenRow | None:
@@ -154,8 +163,9 @@ class SQLiteStore:
 
     def data_key(self, token: TokenId) -> bytes | None:
         """Return the wrapped data key of a token's credentials."""
-        rows = self._rows("SELECT wrapped FROM data_keys WHERE token_id = ?", (token,))
-        return rows[0][0] if rows else None
+        for (wrapped,) in self._rows("SELECT wrapped FROM data_keys WHERE token_id = ?", (token,)):
+            return typed(bytes, wrapped, "data_keys")
+        return None
 
     def known_fingerprints(self, token: TokenId, asked: Iterable[bytes]) -> set[bytes]:
         """Return which of the fingerprints the token has had before."""
@@ -176,7 +186,8 @@ class SQLiteStore:
 
     def shred(self) -> bool:
         """Empty the write-ahead log, so that no file holds an overwritten key; return whether no reader held it up."""
-        return bool(self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0)
+        held_up, left, _ = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+        return (held_up, left) == (0, 0)
 
     def _log_bytes(self) -> int:
         try:
@@ -186,7 +197,7 @@ class SQLiteStore:
 
 
 def _token_row(row: tuple[Any, ...]) -> TokenRow:
-    return TokenRow(*row)
+    return typed(TokenRow, row, "tokens")
 
 
 def file_url(path: Path) -> str:
@@ -222,13 +233,17 @@ def _check_header(path: Path) -> None:
     # Read from the file, because opening it through the driver would already turn a foreign database to WAL mode.
     try:
         with path.open("rb") as file:
-            header = file.read(100)
+            header = file.read(_HEADER_LENGTH)
     except FileNotFoundError:
         raise StoreMissing(f"there is no registry at {path}", "'init' founds one") from None
     except OSError as error:
         raise StoreUnreadable(f"the store {path} cannot be read: {error.strerror}") from None
-    if header[:16] != _MAGIC or int.from_bytes(header[68:72], "big") != schema.APPLICATION_ID:
-        raise StoreUnreadable(f"{path} is not a token registry", "check TOKEN_REGISTRY_URL and --store")
+    if (
+        len(header) < _HEADER_LENGTH
+        or header[:16] != _MAGIC
+        or int.from_bytes(header[68:72], "big") != schema.APPLICATION_ID
+    ):
+        raise StoreUnreadable(f"{path} is not a token registry", "check TOKEN_REGISTRY_URL and --url")
     version = int.from_bytes(header[60:64], "big")
     if version > schema.SCHEMA_VERSION:
         raise StoreUnreadable(f"the store {path} is of the newer schema {version}", "update this program")
