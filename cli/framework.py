@@ -6,8 +6,7 @@ imported only when that command runs.
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import click
 
@@ -15,10 +14,15 @@ from cli.session import Session
 
 PROGRAM = "token-registry"
 FORMATS = ("table", "json")
+_PLACES = (
+    ("--home", "FOLDER", "Identity, store and local state lie together in this folder."),
+    ("--url", "URL", "The store: sqlite:///relative or sqlite:////absolute."),
+    ("--identity", "FILE", "The identity file."),
+    ("--passphrase-file", "FILE", "A file whose first line is the identity's passphrase."),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A command in a table: ``module:attribute``, and the first line of its help."""
 
     target: str
@@ -35,47 +39,44 @@ def _remember_debug(context: click.Context, _parameter: click.Parameter, value: 
         context.ensure_object(Session).debug = True
 
 
+def _show_help(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's form
+    if value and not context.resilient_parsing:
+        click.echo(context.get_help(), color=context.color)
+        context.exit()
+
+
+class _Command(click.Command):
+    """A command whose ``--help`` is ours: for its own, click looks for a translation of one sentence on the disk."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return ``--help``."""
+        names = self.get_help_option_names(ctx)
+        return click.Option(
+            names,
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_show_help,
+            help="Show this message and exit.",
+        )
+
+
 def common_options(*, hidden: bool) -> list[click.Parameter]:
     """Return the options that every command takes; ``hidden`` shows only ``--format`` in its help."""
-    path = click.Path()
+    shape = click.Choice(FORMATS)
     return [
-        click.Option(
-            ["--format"], type=click.Choice(FORMATS), expose_value=False, callback=_remember, help="How to print data."
-        ),
-        click.Option(
-            ["--home"],
-            type=path,
-            metavar="FOLDER",
-            hidden=hidden,
-            expose_value=False,
-            callback=_remember,
-            help="Identity, store and local state lie together in this folder.",
-        ),
-        click.Option(
-            ["--url"],
-            metavar="URL",
-            hidden=hidden,
-            expose_value=False,
-            callback=_remember,
-            help="The store: sqlite:///relative or sqlite:////absolute.",
-        ),
-        click.Option(
-            ["--identity"],
-            type=path,
-            metavar="FILE",
-            hidden=hidden,
-            expose_value=False,
-            callback=_remember,
-            help="The identity file.",
-        ),
-        click.Option(
-            ["--passphrase-file"],
-            type=path,
-            metavar="FILE",
-            hidden=hidden,
-            expose_value=False,
-            callback=_remember,
-            help="A file whose first line is the identity's passphrase.",
+        click.Option(["--format"], type=shape, expose_value=False, callback=_remember, help="How to print data."),
+        *(
+            click.Option(
+                [name],
+                type=click.Path() if metavar in {"FILE", "FOLDER"} else None,
+                metavar=metavar,
+                hidden=hidden,
+                expose_value=False,
+                callback=_remember,
+                help=text,
+            )
+            for name, metavar, text in _PLACES
         ),
         click.Option(
             ["--debug"],
@@ -88,7 +89,7 @@ def common_options(*, hidden: bool) -> list[click.Parameter]:
     ]
 
 
-class Command(click.Command):
+class Command(_Command):
     """A command with the common options and with examples in its help."""
 
     # Click would refuse left-over arguments by repeating them, and a secret may be among them.
@@ -103,7 +104,8 @@ class Command(click.Command):
         """Refuse left-over arguments without repeating them."""
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
-            raise click.UsageError(f"there are {len(rest)} arguments too many; put quotes around what has spaces", ctx)
+            too_many = "an argument" if len(rest) == 1 else f"{len(rest)} arguments"
+            raise click.UsageError(f"there is {too_many} too many; put quotes around what has spaces", ctx)
         return rest
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -118,7 +120,7 @@ class Command(click.Command):
         super().format_epilog(ctx, formatter)
 
 
-class Group(click.Group):
+class Group(_Command, click.Group):
     """A group of commands with the common options."""
 
     command_class: ClassVar[type[click.Command]] = Command  # type: ignore[misc]  # click declares it on instances too
@@ -128,7 +130,7 @@ class Group(click.Group):
         self.params += common_options(hidden=True)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(_Command, click.Group):
     """A group whose commands stand in a table and are imported when they are named."""
 
     def __init__(self, *args: Any, table: Mapping[str, Entry], **attributes: Any) -> None:  # noqa: ANN401 - click's own

@@ -4,12 +4,12 @@ Standard output carries data only, and always UTF-8 where it is JSON; everything
 text may hold what would steer a terminal, so people see every control character escaped.
 """
 
-import json
 import os
 import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -20,13 +20,13 @@ _CHUNK = 200
 _GAP = "  "
 _JOINERS = "\u200c\u200d"
 # What JSON need not escape, yet turns a terminal's line around or ends it: DEL, C1, formats, separators, surrogates.
-_UNSEEN = re.compile(
+_UNSEEN = (
     "[\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0001-\U000e007f]"
 )
 
 
-class OutputFailed(Exception):  # noqa: N818 - it says what happened
+class OutputFailed(Exception):
     """Standard output does not take what is written to it."""
 
 
@@ -44,8 +44,12 @@ def printable(text: str) -> str:
 
 def json_text(document: object, *, indent: int | None = 2) -> str:
     """Return the document as JSON in which letters stand as they are, and what steers a terminal is escaped."""
+    import json  # noqa: PLC0415 - people see no JSON
+
     text = json.dumps(document, ensure_ascii=False, indent=indent)
-    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return re.sub(_UNSEEN, lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def json_lines(documents: Iterable[object]) -> Iterator[str]:
@@ -72,20 +76,13 @@ def table_text(header: Row, rows: Iterable[Row]) -> Iterator[str]:
     """Yield the lines of a table; columns are as wide as the rows so far need, so that long ones need no memory."""
     widths = [width(cell) for cell in header]
     rows = iter(rows)
-    first = True
+    head: Row | None = header
     while chunk := [[printable(cell) for cell in row] for row in islice(rows, _CHUNK)]:
-        widths = [max(map(width, (cell, *column))) for cell, column in zip(header, _columns(chunk), strict=True)] if (
-            first
-        ) else [max(old, *map(width, column)) for old, column in zip(widths, _columns(chunk), strict=True)]
-        if first:
-            yield _line(header, widths)
-        first = False
-        for row in chunk:
+        columns = zip(*chunk, strict=True)
+        widths = [max(wide, *map(width, column)) for wide, column in zip(widths, columns, strict=True)]
+        for row in [*([head] if head else []), *chunk]:
             yield _line(row, widths)
-
-
-def _columns(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    return list(zip(*rows, strict=True))
+        head = None
 
 
 def _line(row: Row, widths: Sequence[int]) -> str:
@@ -108,12 +105,17 @@ def width(text: str) -> int:
 
 def print_json(document: object) -> None:
     """Print one JSON document."""
-    write((f"{json_text(document)}\n",))
+    _write((f"{json_text(document)}\n",), exact=True)
 
 
 def print_json_array(documents: Iterable[object]) -> None:
     """Print a JSON array while its elements come."""
-    write(json_lines(documents))
+    _write(json_lines(documents), exact=True)
+
+
+def print_text(text: str) -> None:
+    """Print a text exactly as it is."""
+    _write((text,), exact=True)
 
 
 def print_record(pairs: Iterable[tuple[str, str]]) -> None:
@@ -123,7 +125,7 @@ def print_record(pairs: Iterable[tuple[str, str]]) -> None:
 
         terminal.print_record([(label, value) for label, value in pairs])
     else:
-        write((record_text(pairs),))
+        _write((record_text(pairs),))
 
 
 def print_table(header: Row, rows: Iterable[Row]) -> None:
@@ -133,34 +135,35 @@ def print_table(header: Row, rows: Iterable[Row]) -> None:
 
         terminal.print_table(header, list(rows))
     else:
-        write(table_text([cell.upper() for cell in header], rows))
+        _write(table_text([cell.upper() for cell in header], rows))
 
 
-def write(parts: Iterable[str]) -> None:
-    """Write to standard output, and see that it arrives; letters that it cannot spell are escaped for people only."""
-    stream = sys.stdout
+def _write(parts: Iterable[str], *, exact: bool = False) -> None:
+    """Write to standard output, and see that it arrives; ``exact`` writes UTF-8, whatever the terminal's encoding."""
     parts = iter(parts)
-    first = next(parts, "")  # what fails before there is any data must fail before any of it is written
-    if stream is None:
-        raise OutputFailed("there is no standard output")
-    try:
-        stream.write(first)
-        for part in parts:
-            stream.write(part)
+    # What fails before there is any data must fail before any of it is written.
+    part: str | None = next(parts, "")
+    with _arriving():
+        stream = sys.stdout
         stream.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputFailed(f"the output cannot be written: {error.strerror}") from None
+        binary = getattr(stream, "buffer", None) if exact else None  # a stream that stands for it may have none
+    while part is not None:
+        with _arriving():
+            if binary:
+                binary.write(part.encode())
+            else:
+                stream.write(part)
+        part = next(parts, None)
+    with _arriving():
+        (binary or stream).flush()
 
 
-def write_exactly(text: str) -> None:
-    """Write a value to standard output in UTF-8, whatever the terminal's own encoding is."""
+@contextmanager
+def _arriving() -> Iterator[None]:
     if sys.stdout is None:
-        raise OutputFailed("there is no standard output")
+        raise OutputFailed("there is no standard output to write to")
     try:
-        click.echo(text.encode(), nl=False)
-        sys.stdout.flush()
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:

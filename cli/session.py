@@ -1,7 +1,6 @@
 """What one command line says for all commands: where things are, how to print, and whether to show our own faults."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -10,14 +9,16 @@ if TYPE_CHECKING:
     from registry import Registry, Settings
 
 
-@dataclass(slots=True)
 class Session:
-    """One command line. It is made by whoever runs the command, and filled while the options are read."""
+    """One command line. It is made by whoever runs the command, and filled while the options are read.
 
-    environ: Mapping[str, str] | None = None
-    """What stands for the process environment when settings are looked up; ``None`` is the environment itself."""
-    options: dict[str, str | None] = field(default_factory=dict)
-    debug: bool = False
+    ``environ`` stands for the process environment when settings are looked up; ``None`` is the environment itself.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self.environ = environ
+        self.options: dict[str, str | None] = {}
+        self.debug = False
 
     def settings(self) -> "Settings":
         """Return the settings in force."""

@@ -24,14 +24,15 @@ def _console(*, stderr: bool = False) -> Console:
 
 
 def print_table(header: Row, rows: Sequence[Row]) -> None:
-    """Print rows under a header; a cell that is too long goes on below, nothing is cut off."""
-    if not rows:
+    """Print rows under a header; a cell that is too long goes on below, and columns that say nothing are left out."""
+    shown = [number for number in range(len(header)) if any(row[number] != "-" for row in rows)]
+    if not shown:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in header:
-        table.add_column(Text(title), overflow="fold")
+    for number in shown:
+        table.add_column(Text(header[number]), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(printable(row[number])) for number in shown))
     _console().print(table)
 
 

@@ -1,0 +1,96 @@
+"""Applications: ``app add``, ``app list``, ``app rename``, ``app remove``."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cli import output, prompts
+from cli.framework import Group, command
+from cli.options import complete_applications, reason_option, yes_option
+from cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from registry import ApplicationView
+
+_HEADER = ("Name", "Kind", "Tokens", "Id")
+
+
+@command("add", "app add 'HR Portal' --kind process", "app add 'Leave Request' --kind form")
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice(("process", "form")),
+    required=True,
+    help="process: every process of it shares its tokens. form: they are used within that form application only.",
+)
+@reason_option
+@pass_session
+def add_app(session: Session, name: str, kind: str, reason: str | None) -> None:
+    """Register an application."""
+    with session.open() as opened:
+        view = opened.applications.register(name, kind, reason=reason)
+    output.message(f"registered the application {view.name}")
+    if session.json():
+        output.print_json({**_document(view), "changed": True})
+
+
+@command("list", "app list", "app list --format json")
+@pass_session
+def list_apps(session: Session) -> None:
+    """List the applications."""
+    with session.open() as opened:
+        views = opened.applications.list()
+    if session.json():
+        output.print_json([_document(view) for view in views])
+        return
+    output.print_table(_HEADER, ((view.name, view.kind, str(view.tokens), view.id) for view in views))
+    if not views:
+        output.message("no applications")
+
+
+@command("rename", "app rename 'HR Portal' 'People Portal'")
+@click.argument("name", shell_complete=complete_applications)
+@click.argument("new")
+@reason_option
+@pass_session
+def rename_app(session: Session, name: str, new: str, reason: str | None) -> None:
+    """Give an application another name; its tokens stay its own."""
+    with session.open() as opened:
+        changed = opened.applications.rename(name, new, reason=reason)
+        view = opened.applications.show(new)
+    output.message(f"renamed to {view.name}" if changed else f"unchanged {view.name}: nothing was written")
+    if session.json():
+        output.print_json({**_document(view), "changed": changed})
+
+
+@command("remove", "app remove 'HR Portal' --reason 'replaced'", "app remove 'HR Portal' --yes")
+@click.argument("name", shell_complete=complete_applications)
+@yes_option
+@reason_option
+@pass_session
+def remove_app(session: Session, *, name: str, yes: bool, reason: str | None) -> None:
+    """Remove an application and destroy all its tokens.
+
+    Both happen in one step, and nobody can bring the credentials back. The history stays.
+    """
+    with session.open() as opened:
+        view = opened.applications.show(name)
+        doomed = opened.applications.doomed(name)
+        for token in doomed:
+            output.message(f"will be destroyed: {token}")
+        prompts.confirm(f"Remove the application {view.name} and destroy its tokens ({len(doomed)})?", yes=yes)
+        opened.applications.remove(name, expected=doomed, reason=reason)
+    output.message(f"removed the application {view.name} and its tokens ({len(doomed)})")
+    if session.json():
+        output.print_json({**_document(view), "removed": True, "destroyed": list(doomed)})
+
+
+def _document(view: "ApplicationView") -> dict[str, object]:
+    return {"id": view.id, "name": view.name, "kind": view.kind, "tokens": view.tokens}
+
+
+app = Group(
+    "app",
+    commands=[add_app, list_apps, rename_app, remove_app],
+    help="Applications that have tokens of their own.",
+)

@@ -1,0 +1,111 @@
+"""What the library returns, as rows and records for people."""
+
+from typing import TYPE_CHECKING
+
+import registry
+from cli.output import one_line
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from registry import HistoryEntry, TestResult, TokenView
+
+TOKEN_HEADER = ("Name", "Application", "Provider", "Revision", "Changed", "By", "Expires", "Last test")
+HISTORY_HEADER = (
+    "Position",
+    "At",
+    "Actor",
+    "Event",
+    "Token",
+    "Application",
+    "Revision",
+    "Changed",
+    "Detail",
+    "Reason",
+)
+
+
+def token_row(view: "TokenView") -> tuple[str, ...]:
+    """Return a token as a row under ``TOKEN_HEADER``."""
+    return (
+        view.name,
+        view.application or "-",
+        view.provider,
+        str(view.revision),
+        _minute(view.changed_at),
+        view.changed_by,
+        _minute(view.expires_at),
+        view.last_test.outcome if view.last_test else "-",
+    )
+
+
+def token_record(view: "TokenView") -> list[tuple[str, str]]:
+    """Return a token as labels and values."""
+    pairs = [
+        ("Name", view.name),
+        ("Id", view.id),
+        ("Scope", f"application {view.application}" if view.application else "global"),
+        ("Provider", view.provider),
+        ("Description", view.description or "-"),
+        ("Encrypted", "yes" if view.encrypted else "no, readable in the database"),
+    ]
+    for name, field in view.fields.items():
+        value = "(secret, set)" if field.secret else (field.value or "")
+        pairs.append((f"  {name}", value if field.set else "-"))
+    pairs += [
+        ("Revision", str(view.revision)),
+        ("Created", f"{registry.rfc3339(view.created_at)} by {view.created_by}"),
+        ("Changed", f"{registry.rfc3339(view.changed_at)} by {view.changed_by}"),
+        ("Expires", registry.rfc3339(view.expires_at) if view.expires_at else "never"),
+    ]
+    if view.last_test:
+        test = view.last_test
+        pairs.append(("Last test", f"{test.outcome} at {registry.rfc3339(test.at)}, revision {test.revision}"))
+        if test.detail:
+            pairs.append(("", test.detail))
+    else:
+        pairs.append(("Last test", "never"))
+    return pairs
+
+
+def test_document(result: "TestResult") -> dict[str, object]:
+    """Return a connection test as the JSON object of ``test``."""
+    return {
+        "outcome": result.outcome.value,
+        "detail": result.detail,
+        "missing_scopes": list(result.missing_scopes),
+        "retry_at": registry.rfc3339(result.retry_at) if result.retry_at else None,
+    }
+
+
+def test_record(result: "TestResult") -> list[tuple[str, str]]:
+    """Return a connection test as labels and values."""
+    pairs = [("Outcome", result.outcome.value)]
+    if result.detail:
+        pairs.append(("Detail", result.detail))
+    if result.missing_scopes:
+        pairs.append(("Missing scopes", ", ".join(result.missing_scopes)))
+    if result.retry_at:
+        pairs.append(("Try again at", registry.rfc3339(result.retry_at)))
+    return pairs
+
+
+def history_row(entry: "HistoryEntry") -> tuple[str, ...]:
+    """Return an event as a row under ``HISTORY_HEADER``."""
+    detail = {name: value for name, value in entry.detail.items() if name != "description"}
+    return (
+        str(entry.position),
+        registry.rfc3339(entry.at.replace(microsecond=0)),
+        entry.actor,
+        entry.event,
+        entry.token or "-",
+        entry.application or "-",
+        "-" if entry.revision is None else str(entry.revision),
+        ",".join(entry.changed) or "-",
+        one_line(detail) or "-",
+        entry.reason or "-",
+    )
+
+
+def _minute(moment: "datetime | None") -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else "-"
