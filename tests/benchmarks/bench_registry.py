@@ -28,6 +28,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 """
+# What the installed script does, without depending on where it was installed.
+_COMMAND = (sys.executable, "-c", "from cli.main import run; run()")
 _TOKENS = 100
 _BULK = 1_000
 
@@ -51,12 +53,12 @@ class Bench:
 
 
 def show_process(bench: Bench) -> Row:
-    """``show`` as a whole process against an interpreter that only imports what it stands on."""
+    """Time ``show`` as a whole process against an interpreter that only imports what it stands on."""
     home = bench.fresh()
     with subjects.registry_in(home) as registry:
         registry.tokens.add(subjects.new_token(1))
     environment = {"TOKEN_REGISTRY_HOME": str(home), "PYTHONPATH": str(_ROOT)}
-    show = [sys.executable, "-m", "cli", "show", "Token 1", "--format", "json"]
+    show = [*_COMMAND, "show", "Token 1", "--format", "json"]
     imports = [sys.executable, "-c", _IMPORTS]
     compared = interleaved(
         lambda _: process_seconds(show, environment),
@@ -67,8 +69,10 @@ def show_process(bench: Bench) -> Row:
 
 
 def changes(bench: Bench, what: str, change: Callable[[int], TokenEdit], goal: str) -> Row:
-    """Commits a second that change one token each, against ``repository.get`` and ``save`` of the baseline."""
-    compared = interleaved(lambda n: _our_changes(bench, change, n), lambda n: _their_changes(bench, n), bench.rounds(12))
+    """Count commits a second that change one token each, against ``repository.get`` and ``save`` of the baseline."""
+    compared = interleaved(
+        lambda n: _our_changes(bench, change, n), lambda n: _their_changes(bench, n), bench.rounds(12)
+    )
     return _row(what, compared, "/s", 1, goal)
 
 
@@ -106,7 +110,7 @@ def _their_changes(bench: Bench, round_number: int) -> float:
 
 
 def bulk(bench: Bench) -> Row:
-    """Tokens a second in one commit of a thousand, against one ``save`` of a thousand aggregates."""
+    """Count tokens a second in one commit of a thousand, against one ``save`` of a thousand aggregates."""
     compared = interleaved(lambda _: _our_bulk(bench), lambda _: _their_bulk(bench), bench.rounds(12))
     return _row(f"import of {_BULK:,} tokens in one commit", compared, "/s", 1, ">= 0.5")
 
@@ -124,7 +128,7 @@ def _their_bulk(bench: Bench) -> float:
 
 
 def store_bytes(bench: Bench) -> list[Row]:
-    """How much the file of the store grows by one change, pages and indexes included."""
+    """Measure how much the file of the store grows by one change, pages and indexes included."""
     rows = []
     baseline = f"{_their_bytes(bench):,.0f} B"
     for what, change in (("description of 100 characters", subjects.described), ("credentials", subjects.credentialed)):
@@ -167,19 +171,23 @@ def _their_bytes(bench: Bench) -> float:
 
 
 def long_list(bench: Bench) -> Row:
-    """``list`` of many tokens as JSON, less what ``--version`` takes."""
+    """Time ``list`` of many tokens as JSON, less what ``--version`` takes."""
     home, tokens = bench.fresh(), 1_000 if bench.quick else 10_000
     with subjects.registry_in(home) as registry:
         registry.importing.run([subjects.new_token(number) for number in range(tokens)])
     environment = {"TOKEN_REGISTRY_HOME": str(home), "PYTHONPATH": str(_ROOT)}
-    listing = [sys.executable, "-m", "cli", "list", "--format", "json"]
-    version = [sys.executable, "-m", "cli", "--version"]
+    listing = [*_COMMAND, "list", "--format", "json"]
+    version = [*_COMMAND, "--version"]
     compared = interleaved(
-        lambda _: process_seconds(listing, environment), lambda _: process_seconds(version, environment), bench.rounds(8)
+        lambda _: process_seconds(listing, environment),
+        lambda _: process_seconds(version, environment),
+        bench.rounds(8),
     )
     over = median(compared.ours) - median(compared.theirs)
     each = over / tokens * 1_000_000
-    return Row(f"`list` of {tokens:,} tokens as JSON, over start-up", f"{over * 1_000:,.0f} ms ({each:,.0f} us a token)")
+    return Row(
+        f"`list` of {tokens:,} tokens as JSON, over start-up", f"{over * 1_000:,.0f} ms ({each:,.0f} us a token)"
+    )
 
 
 def _row(what: str, compared: Compared, unit: str, factor: float, goal: str) -> Row:

@@ -69,7 +69,7 @@ def file_bytes(path: Path) -> int:
 
 def spread(values: Sequence[float], unit: str, factor: float = 1.0) -> str:
     """Return the median with the lowest and highest behind it."""
-    shown = [f"{value * factor:,.{0 if value * factor >= 100 else 1}f}" for value in (median(values), *_ends(values))]  # noqa: PLR2004 - three digits are enough
+    shown = [f"{value * factor:,.{0 if value * factor >= 100 else 1}f}" for value in (median(values), *_ends(values))]
     return f"{shown[0]} {unit} ({shown[1]}-{shown[2]})"
 
 
@@ -82,5 +82,7 @@ def table(rows: Sequence[Row]) -> str:
     cells = [("measured", "here", "baseline", "ratio", "goal")]
     cells += [(row.what, row.ours, row.baseline, row.ratio, row.goal) for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(5)]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
+    ]
     return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])

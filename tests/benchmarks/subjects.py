@@ -28,7 +28,9 @@ def registry_in(folder: Path) -> Iterator[Registry]:
 
 def new_token(number: int) -> NewToken:
     """Return a token with a description of 100 characters and credentials of usual length."""
-    return NewToken(name=f"Token {number}", provider="zoom", fields=credentials(number), description=description(number))
+    return NewToken(
+        name=f"Token {number}", provider="zoom", fields=credentials(number), description=description(number)
+    )
 
 
 def credentials(number: int) -> dict[str, Secret]:

@@ -21,9 +21,9 @@ _HEAD = """\
 This page is generated from the commands: `python -m tests.project.cli_reference`.
 
 - Data goes to standard output; messages, prompts and progress to standard error.
-- The value of a secret field never stands on the command line. A `SOURCE` is `-` (standard input, one trailing newline cut,
-  at most once in a command), `@FILE`, `env:NAME`, or, for a field that is not secret, the value itself; a value that
-  begins with `-`, `@` or `env:` is written with a leading `\\`.
+- The value of a secret field never stands on the command line. A `SOURCE` is `-` (standard input, one trailing newline
+  cut, at most once in a command), `@FILE`, `env:NAME`, or, for a field that is not secret, the value itself; a value
+  that begins with `-`, `@` or `env:` is written with a leading `\\`.
 - A name without `--app` means the global token.
 - A `DATE` is `2027-01-31` (the end of that day, UTC), an RFC 3339 time, or `90d` from now.
 - Settings come from options, then the environment, then `config.toml`, then defaults; `doctor` shows which.
@@ -106,7 +106,11 @@ def reference() -> str:
     lines = [f"| {code} | {meaning} | {f'`{kind}`' if kind else ''} |" for code, (meaning, kind) in _CODES.items()]
     parts = [_HEAD + "\n".join(lines), "## Every command"]
     top = click.Context(
-        root(), info_name="token-registry", terminal_width=_WIDTH, max_content_width=_WIDTH, help_option_names=["-h", "--help"]
+        root(),
+        info_name="token-registry",
+        terminal_width=_WIDTH,
+        max_content_width=_WIDTH,
+        help_option_names=["-h", "--help"],
     )
     parts.append(f"```\n{root().get_help(top).strip()}\n```")
     for path, command in commands(root()):
