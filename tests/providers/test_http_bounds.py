@@ -186,9 +186,9 @@ def test_a_mistake_of_ours_is_not_hidden():
         bounded(work, SHORT, None)
 
 
-def test_the_whole_fits_into_twenty_seconds(zoom):
+def test_the_whole_fits_into_twenty_seconds():
     """The deadline that is shipped leaves room below the promised twenty seconds."""
-    assert type(zoom)().bounds.whole <= 19
+    assert Bounds().whole <= 19
 
 
 def test_definitions_do_not_load_the_http_client():
@@ -200,7 +200,7 @@ def test_definitions_do_not_load_the_http_client():
         "sys.exit(bool({'httpx', 'jwt'} & sys.modules.keys()))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    assert subprocess.run([sys.executable, "-c", code], check=False, env=environment).returncode == 0  # noqa: S603
+    assert subprocess.run([sys.executable, "-c", code], check=False, env=environment).returncode == 0
 
 
 def _wait_for_end_of_tests():

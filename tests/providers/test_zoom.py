@@ -12,8 +12,9 @@ import pytest
 from freezegun import freeze_time
 
 from registry.errors import InvalidValue
+from registry.providers._zoom_key import sign
 from registry.providers.interface import Outcome
-from registry.providers.zoom import ZOOM, sign
+from registry.providers.zoom import ZOOM
 from registry.testing.zoom_stand_in import Quirk
 from registry.values import Secret
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from registry.errors import InvalidValue, ProviderRejected, ProviderUndecided
-from registry.providers import _token_flow, zoom_oauth
+from registry.providers import _token_flow, _zoom_app
 from registry.providers._http import Answer
 from registry.providers._token_flow import Grant
 from registry.providers.interface import Outcome
@@ -137,7 +137,7 @@ def test_where_the_token_is_used(oauth_url, announced, base):
     """Zoom's own hosts may be named by its answer; otherwise the API belongs to the cloud that issued the token."""
     body = httpx.Response(200, json={"access_token": "t", "expires_in": 3599, "api_url": announced}).content
     grant = Grant.of(Answer(200, body=body), _censor())
-    assert zoom_oauth._base({"oauth_url": Secret(oauth_url)}, grant) == base
+    assert _zoom_app._base({"oauth_url": Secret(oauth_url)}, grant) == base
 
 
 def test_basic_authentication_matches_published_vectors():

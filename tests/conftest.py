@@ -1,0 +1,64 @@
+"""What tests share: a machine of their own in a temporary folder, a clock they set, a registry founded there."""
+
+from datetime import UTC, datetime, timedelta
+
+import hypothesis
+import pytest
+
+from registry import Secret, Surroundings, init_registry, load_settings, open_registry
+
+# Every machine is free to look for other examples; nothing is kept between runs, because tests write nothing here.
+hypothesis.settings.register_profile("tests", deadline=None, database=None, print_blob=True)
+hypothesis.settings.load_profile("tests")
+
+NOON = datetime(2027, 1, 31, 12, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that goes on by a second whenever it is looked at, and that tests set."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        """Return the time, and go on."""
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    """Return the clock of this test's machine."""
+    return Clock()
+
+
+@pytest.fixture
+def around(clock):
+    """Return surroundings that depend on nothing of the real machine but its randomness."""
+    return Surroundings(clock=clock, host="host-of-tests", client="tests/1")
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Return the settings of a machine that has everything in one home, and no environment."""
+    return load_settings({"home": str(tmp_path / "home")}, {})
+
+
+@pytest.fixture
+def founded(settings, around):
+    """Return the settings of a machine where ``alice`` has founded a registry."""
+    init_registry(settings, name="alice", surroundings=around)
+    return settings
+
+
+@pytest.fixture
+def registry(founded, around):
+    """Return alice's registry, open."""
+    with open_registry(founded, surroundings=around) as opened:
+        yield opened
+
+
+@pytest.fixture
+def zoom_fields():
+    """Return the credentials of a Zoom account."""
+    return {"api_key": Secret("KEY-1"), "api_secret": Secret("SECRET-1")}

@@ -1,0 +1,1 @@
+"""The domain alone: no store, no keys, no clock."""

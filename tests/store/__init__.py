@@ -1,0 +1,1 @@
+"""What every store must keep to, and how this one refuses what is not its own."""

@@ -1,0 +1,50 @@
+"""What tests of the store share: an empty store of each kind, and what a member seals its events with."""
+
+import pytest
+
+from registry.domain.roster import Roster
+from registry.domain.roster_rules import evolve
+from registry.sealing.keyring import Keyring
+from registry.service.founding import found
+from registry.store.contents import Contents
+from registry.store.sqlite import SQLiteStore
+from tests.sealing.specimens import ALICE
+from tests.store.commits import Writer
+
+
+def sqlite_store(folder):
+    """Return an empty SQLite store."""
+    return SQLiteStore.create(folder / "registry.db")
+
+
+FACTORIES = {"sqlite": sqlite_store}
+"""Every kind of store, each made in a folder of its own."""
+
+
+@pytest.fixture(params=FACTORIES.values(), ids=FACTORIES)
+def store(request, tmp_path):
+    """Return an empty store."""
+    made = request.param(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def founding(around):
+    """Return a founding by alice."""
+    return found([(ALICE, "alice")], around)
+
+
+@pytest.fixture
+def contents(founding):
+    """Return what alice seals with and opens again."""
+    keyring = Keyring(founding.registry, ALICE, founding.event.by, evolve(Roster(), founding.event))
+    return Contents(founding.registry, ALICE, keyring)
+
+
+@pytest.fixture
+def writer(store, contents, founding):
+    """Return alice at the store, after the founding."""
+    writer = Writer(store, contents, founding.event.by)
+    writer.put([founding.event])
+    return writer
