@@ -108,10 +108,13 @@ class Story:
         output.print_text(f"\n# {text}\n")
 
     def _run(self, *words: str, expected: int = 0) -> None:
-        from cli.main import execute  # noqa: PLC0415 - the root knows this module, not the other way round
+        from cli.failures import ABORTED  # noqa: PLC0415 - the root knows this module, not the other way round
+        from cli.main import execute  # noqa: PLC0415 - as above
 
         output.print_text(f"$ {PROGRAM} {shlex.join(words)}\n")
         code = execute(words, Session(environ=self.environment))
+        if code == ABORTED:
+            raise click.Abort
         if code:
             output.print_text(f"(exit code {code})\n")
         if code != expected:

@@ -1,24 +1,25 @@
 """What the library returns, as rows and records for people."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import registry
 from cli.output import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from registry import HistoryEntry, TestResult, TokenView
 
 TOKEN_HEADER = ("Name", "Application", "Provider", "Revision", "Changed", "By", "Expires", "Last test")
 HISTORY_HEADER = (
-    "Position",
+    "Pos",
     "At",
     "Actor",
     "Event",
     "Token",
     "Application",
-    "Revision",
+    "Rev",
     "Changed",
     "Detail",
     "Reason",
@@ -92,19 +93,25 @@ def test_record(result: "TestResult") -> list[tuple[str, str]]:
 
 def history_row(entry: "HistoryEntry") -> tuple[str, ...]:
     """Return an event as a row under ``HISTORY_HEADER``."""
-    detail = {name: value for name, value in entry.detail.items() if name != "description"}
     return (
         str(entry.position),
-        registry.rfc3339(entry.at.replace(microsecond=0)),
+        f"{entry.at:%Y-%m-%d %H:%M:%S}",
         entry.actor,
         entry.event,
         entry.token or "-",
         entry.application or "-",
         "-" if entry.revision is None else str(entry.revision),
-        ",".join(entry.changed) or "-",
-        one_line(detail) or "-",
+        ", ".join(entry.changed) or "-",
+        one_line(_telling(entry.detail)) or "-",
         entry.reason or "-",
     )
+
+
+def _telling(detail: "Mapping[str, Any]") -> dict[str, object]:
+    """Return of an event's detail what is worth a line: no long text, and of verdicts only what is remarkable."""
+    telling = {name: value for name, value in detail.items() if name not in {"description", "verdicts"}}
+    verdicts = detail.get("verdicts", {})
+    return telling | {name: verdict for name, verdict in verdicts.items() if verdict not in {"new", "same"}}
 
 
 def _minute(moment: "datetime | None") -> str:

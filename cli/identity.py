@@ -38,6 +38,8 @@ def change_passphrase(session: Session) -> None:
         raise click.Abort
     identity.replace(path, passphrase if locked else None)
     output.message(f"the identity {path} is under {'the new' if locked else 'no'} passphrase now")
+    if settings.passphrase_file:
+        output.message(f"the passphrase file {settings.passphrase_file.value} still holds the former one")
     if session.json():
         output.print_json({"identity": str(path), "locked": locked, "changed": True})
 

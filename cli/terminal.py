@@ -10,7 +10,10 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from cli.output import Row, printable
+from cli.output import Row, printable, width
+
+_GAP = "  "
+_NARROWEST = 12
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -28,12 +31,24 @@ def print_table(header: Row, rows: Sequence[Row]) -> None:
     shown = [number for number in range(len(header)) if any(row[number] != "-" for row in rows)]
     if not shown:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number in shown:
-        table.add_column(Text(header[number]), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(row[number])) for number in shown))
-    _console().print(table)
+    console = _console()
+    cells = [[printable(row[number]) for number in shown] for row in rows]
+    widths = [max(map(width, column)) for column in zip([header[number] for number in shown], *cells, strict=True)]
+    whole = _unbroken(widths, console.width)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for number, wide in zip(shown, widths, strict=True):
+        table.add_column(Text(header[number]), overflow="fold", no_wrap=wide <= whole)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def _unbroken(widths: Sequence[int], room: int) -> int:
+    """Return how wide a column may be to stay on one line, so that the wider ones still have some room."""
+    for whole in sorted(widths, reverse=True):
+        if sum(wide if wide <= whole else _NARROWEST for wide in widths) + len(_GAP) * len(widths) <= room:
+            return whole
+    return 0
 
 
 def print_record(pairs: Sequence[tuple[str, str]]) -> None:

@@ -143,6 +143,8 @@ class Ledger:
             self.refresh()
         if shred:
             self.store.shred()
+        elif self.store.shred_pending():
+            self.store.shred(wait=False)
         return commit.size
 
     def next_version(self, stream: str) -> int:
@@ -163,9 +165,11 @@ class Ledger:
 
     def token(self, row: TokenRow) -> Token:
         """Return what is known of the token of a current row; ``IntegrityError`` if the row is not its own."""
-        document = self.contents.unseal(Place(self.registry, row.token, row.version, _CARD), row.card)
+        place = Place(self.registry, row.token, row.version, _CARD)
         try:
-            token = codec.from_document(Token, document)
+            token = codec.from_document(Token, self.contents.unseal(place, row.card))
+        except IntegrityError as error:
+            raise IntegrityError(f"the current row of the token {row.token}: {error}") from None
         except (ValueError, TypeError):
             raise IntegrityError(f"the current row of the token {row.token} is in no known format") from None
         if (token.id, token.application, token.revision, token.box_revision) != (
@@ -182,7 +186,7 @@ class Ledger:
         if self.keyring.holds(scope_audience(application)):
             row = self.store.row_by_tag(self.name_tag(application, name))
             if row is not None:
-                return row, self.token(row)
+                return row, self._named(row, name, application)
         else:
             folded_name = fold(name)
             for row in self.store.rows():
@@ -192,6 +196,13 @@ class Ledger:
                         return row, token
         where = "in this application" if application else "among the global ones"
         raise NotFound(f"there is no token {name!r} {where}", "'list' shows the tokens there are")
+
+    def _named(self, row: TokenRow, name: str, application: ApplicationId | None) -> Token:
+        # The index of names is not sealed: whoever writes to the database can exchange what two names lead to.
+        token = self.token(row)
+        if (fold(token.name), token.application) != (fold(name), application):
+            raise IntegrityError(f"the token {row.token} lies under a name that is not its own")
+        return token
 
     def row(self, token: Token, box: bytes, plain: bytes | None) -> TokenRow:
         """Return the current row of a token."""

@@ -104,7 +104,7 @@ def open_registry(
             )
         identity = open_identity(settings, passphrase)
         if store.shred_pending():
-            store.shred()
+            store.shred(wait=False)
         return Registry(Ledger(store, pin.registry_id, identity, surroundings or Surroundings()))
     except BaseException:
         store.close()

@@ -17,6 +17,8 @@ from registry.store.topics import event_class
 
 CONTENTS_VERSION = b"\x01"
 _COLUMNS = frozenset({"originator_id", "originator_version"})
+_ADDRESSED_TOPICS = frozenset({"token.disclosed"})
+"""What members without the ``audit`` key may write. Anybody can seal to its public half, which stands in the clear."""
 
 
 class Contents:
@@ -57,6 +59,8 @@ class Contents:
     def unseal(self, place: Place, sealed: bytes) -> dict[str, Any]:
         """Return what an envelope holds; ``NotPermitted`` without its key, ``IntegrityError`` if it was changed."""
         key = self._keyring.key(AUDIT, envelope.generation(sealed))
+        if envelope.addressed(sealed) and place.topic not in _ADDRESSED_TOPICS:
+            raise IntegrityError("it was sealed without the key that its author must have")
         contents = envelope.unseal(key.key, place, sealed)
         if contents[:1] != CONTENTS_VERSION:
             raise IntegrityError("an event's contents are in no known format", "a newer version may have written them")
@@ -73,7 +77,10 @@ class Contents:
         try:
             if issubclass(kind, RosterEvent):
                 record = RosterRecord.parse(stored.state)
-                document = {**codec.decode(record.core), **self.unseal(place, record.sealed)}
+                core, sealed = codec.decode(record.core), self.unseal(place, record.sealed)
+                if not kind.SEALED.issuperset(sealed):
+                    raise IntegrityError("its sealed part contradicts its core")
+                document = {**core, **sealed}
             else:
                 document = self.unseal(place, stored.state)
             return codec.from_document(

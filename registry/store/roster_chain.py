@@ -31,6 +31,10 @@ def follow(registry: bytes, roster: Roster, stored_events: Sequence[Stored]) -> 
             raise IntegrityError(
                 f"roster event {stored.originator_version} ({stored.topic}) is in no known format"
             ) from None
+        except KeyError:
+            raise IntegrityError(
+                f"roster event {stored.originator_version} ({stored.topic}) is about something that is not there"
+            ) from None
     return roster
 
 
@@ -58,6 +62,8 @@ def _core(stored: Stored, record: RosterRecord) -> RosterEvent:
     if not issubclass(kind, RosterEvent):
         raise IntegrityError("such an event does not belong to the roster")
     document = codec.decode(record.core)
+    if not kind.SEALED.isdisjoint(document):
+        raise IntegrityError("its core tells what must be sealed")
     return codec.from_document(
         kind,
         document,

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from msgspec import structs
 
 from registry.domain.events import Event
-from registry.errors import AlreadyExists, RegistryError, StoreBusy, StoreMissing, StoreUnreadable
+from registry.errors import AlreadyExists, RegistryError, StoreBusy, StoreMissing, StoreUnreadable, Unusable
 from registry.store import schema
 from registry.store.contents import Contents
 from registry.store.lock import queued
@@ -184,9 +184,18 @@ class SQLiteStore:
         """Return whether shredding is due and has not been brought to its end."""
         return self._log_bytes() > 0 and self.shred_due()
 
-    def shred(self) -> bool:
-        """Empty the write-ahead log, so that no file holds an overwritten key; return whether no reader held it up."""
-        held_up, left, _ = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+    def shred(self, *, wait: bool = True) -> bool:
+        """Empty the write-ahead log, so that no file holds an overwritten key; return whether nothing held it up.
+
+        It raises nothing: the commit that asks for it stands, and its mark lets the next command try again.
+        """
+        try:
+            self._rows(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT * 1000 if wait else 0}")
+            held_up, left, _ = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+        except Unusable:
+            return False
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT * 1000}")
         return (held_up, left) == (0, 0)
 
     def _log_bytes(self) -> int:

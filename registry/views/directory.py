@@ -63,5 +63,5 @@ def directory(events: Iterable[Event]) -> Directory:
             case ApplicationRegistered() | ApplicationRenamed():
                 applications[event.application] = former[event.application] = event.name
             case ApplicationRemoved():
-                del applications[event.application]
+                applications.pop(event.application, None)
     return Directory(members, applications, former)

@@ -26,6 +26,7 @@ from registry.domain.token_events import (
     TokenRenamed,
     TokenTested,
 )
+from registry.errors import IntegrityError
 from registry.store.rows import LoggedEvent
 from registry.values import ApplicationId, MemberId, TokenId, fold, rfc3339
 from registry.views.directory import Directory
@@ -105,6 +106,8 @@ class _Names:
         if isinstance(event, TokenCreated):
             self.tokens[event.originator_id] = (event.name, event.application)
         elif isinstance(event, TokenRenamed):
+            if event.originator_id not in self.tokens:
+                raise IntegrityError(f"the history of the token {event.originator_id} has lost its beginning")
             self.tokens[event.originator_id] = (event.name, self.tokens[event.originator_id][1])
 
 

@@ -76,12 +76,18 @@ def process(home: Path, *words: str, given: bytes = b"", **more: str) -> Ran:
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def typed(home: Path, *words: str, answers: tuple[tuple[str, str], ...] = (), **more: str) -> Ran:
-    """Run a command line on a terminal of its own; each answer is typed when its question has been asked."""
+def typed(
+    home: Path, *words: str, answers: tuple[tuple[str, str], ...] = (), redirected: str | None = None, **more: str
+) -> Ran:
+    """Run a command line on a terminal of its own; each answer is typed when its question has been asked.
+
+    Standard input comes from the file ``redirected``, if there is one.
+    """
     terminal, theirs = pty.openpty()
+    given = theirs if redirected is None else os.open(home / redirected, os.O_RDONLY)
     child = subprocess.Popen(
         command(*words),
-        stdin=theirs,
+        stdin=given,
         stdout=theirs,
         stderr=theirs,
         env=environment(home, **{"TERM": "xterm", "COLUMNS": "200", **more}),
@@ -89,7 +95,8 @@ def typed(home: Path, *words: str, answers: tuple[tuple[str, str], ...] = (), **
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - Ctrl-C must reach it
     )
-    os.close(theirs)
+    for descriptor in {given, theirs}:
+        os.close(descriptor)
     shown, deadline, open_questions, position = "", time.monotonic() + PATIENCE, list(answers), 0
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.05)[0]:

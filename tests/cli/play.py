@@ -23,7 +23,7 @@ _CHANGING = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "<registry>"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<id>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<time>"),
-    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "<minute>"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?"), "<moment>"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "<zoom>"),
     (re.compile(r"trm1:ada:[\w-]+"), "<public line>"),
     (re.compile(r'"host": "[^"]*"'), '"host": "<host>"'),

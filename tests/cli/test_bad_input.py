@@ -1,7 +1,6 @@
 """Bad input of every kind: one clear line, a hint where there is one, the documented code, nothing half-written."""
 
 import json
-import os
 import shutil
 import sqlite3
 import stat
@@ -275,15 +274,6 @@ def test_a_store_in_a_folder_that_cannot_be(empty, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     refused(empty("init", "--name", "ada", "--url", f"sqlite:///{tmp_path}/file/registry.db"), 10)
     assert not empty("init", "--name", "ada").code
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_only_be_read(token):
-    """A store that may only be read is refused for changes."""
-    token.home.chmod(0o500)
-    store_of(token).chmod(0o400)
-    refused(token("edit", "Zoom", "--description", "x"), 10)
-    token.home.chmod(0o700)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-x", "ä", "x" * 65, "a\x1b"])

@@ -1,5 +1,6 @@
 """Commands as processes: side by side, interrupted, on a full disk, and with nobody to read them."""
 
+import ctypes
 import json
 import os
 import resource
@@ -111,6 +112,49 @@ def test_founding_on_a_full_disk(home):
     assert err.startswith("error: ")
     assert [path.name for path in home.iterdir() if path.name.startswith("registry.db")] == []
     assert process(home, "init", "--name", "ada").code == 0
+
+
+def without_privileges():
+    """Let even root be bound by the permissions of files: the next program lacks what overrides them."""
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+@pytest.mark.parametrize("words", [("edit", "Zoom", "--description", "x"), ("remove", "Zoom", "--yes")], ids=str)
+def test_a_folder_that_may_only_be_read(token, words):
+    """A store in a folder that may only be read is refused for changes, and is as it was."""
+    before = token.ok("history", "--format", "json")
+    store = token.home / "registry.db"
+    store.chmod(0o400)
+    token.home.chmod(0o500)
+    writer = started(token.home, *words, preexec_fn=without_privileges)
+    out, err = writer.communicate(timeout=60)
+    token.home.chmod(0o700)
+    store.chmod(0o600)
+    assert (writer.returncode, out) == (10, "")
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) <= 2
+    assert token.ok("history", "--format", "json") == before
+
+
+def test_founding_where_nothing_may_be_written(home):
+    """A founding in a folder that may only be read is refused and leaves nothing."""
+    home.mkdir(mode=0o500)
+    founder = started(home, "init", "--name", "ada", preexec_fn=without_privileges)
+    out, err = founder.communicate(timeout=60)
+    home.chmod(0o700)
+    assert (founder.returncode, out) == (10, "")
+    assert err.startswith("error: ")
+    assert list(home.iterdir()) == []
+
+
+def test_an_identity_that_may_not_be_read(token):
+    """An identity that this user may not read is refused."""
+    (token.home / "identity").chmod(0o000)
+    reader = started(token.home, "list", preexec_fn=without_privileges)
+    out, err = reader.communicate(timeout=60)
+    assert (reader.returncode, out) == (10, "")
+    assert "Permission denied" in err
 
 
 @pytest.mark.parametrize("words", [("history",), ("history", "--format", "json"), ("show", "Zoom"), ("list",)], ids=str)

@@ -150,3 +150,15 @@ def test_no_question_where_nobody_answers(token):
     for words in (["add", "New"], ["remove", "Zoom"], ["identity", "passphrase"]):
         ran = token(*words)
         assert (ran.code, re.search(r"\[y/N\]|: $", ran.err)) == (2, None)
+
+
+def test_a_pipe_and_a_passphrase(token):
+    """A value comes through a pipe while the passphrase is typed on the terminal that the process belongs to."""
+    phrase = "a pass phrase"
+    new = (("New passphrase: ", f"{phrase}\n"), ("The same again: ", f"{phrase}\n"))
+    assert typed(token.home, "identity", "passphrase", answers=new).code == 0
+    (token.home / "secret").write_text(f"{NEW_SECRET}\n", encoding="utf-8")
+    asked = (("Passphrase of the identity: ", f"{phrase}\n"),)
+    ran = typed(token.home, "edit", "Zoom", "--field", "api_secret=-", answers=asked, redirected="secret")
+    assert (ran.code, phrase in ran.out) == (0, False)
+    assert "changed Zoom (revision 2)" in ran.out

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from msgspec import structs
 
-from registry import OnConflict, diagnose, open_registry
+from registry import OnConflict, StoreUnreadable, diagnose, open_registry
 from registry.errors import IntegrityError
 from registry.sealing import credentials
 from registry.sealing.credentials import BoxPlace
@@ -152,8 +152,9 @@ def test_many_tokens_one_by_one_forget_every_old_key(registry, founded):
     seen = set()
     for number in range(60):
         registry.tokens.add(token(f"Zoom {number}"))
+        seen |= set(wrapped_keys(founded).values())
         if number % 3 == 0:
-            registry.tokens.edit(f"Zoom {number}", edit(fields=fields(f"NEW {number}")))
+            registry.tokens.edit(f"Zoom {number}", edit(fields=fields(f"NEW-{number}")))
         if number % 4 == 0:
             registry.tokens.remove(f"Zoom {number // 2}")
             registry.tokens.add(token(f"Zoom {number // 2}"))
@@ -211,9 +212,13 @@ def test_an_open_registry_takes_up_pending_shredding_with_its_next_change(regist
     assert remains(founded, old.wrapped) == set()
 
 
+def _interrupted(store, **_):
+    raise KeyboardInterrupt
+
+
 def test_a_killed_command_leaves_shredding_to_the_next(founded, around, registry, old, monkeypatch):
     """A process that dies between commit and shredding leaves a mark; the next to open does the work."""
-    monkeypatch.setattr(type(registry._ledger.store), "shred", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(type(registry._ledger.store), "shred", _interrupted)
     with pytest.raises(KeyboardInterrupt):
         registry.tokens.edit("Zoom", edit(fields=fields("NEW")))
     assert remains(founded, old.wrapped)
@@ -221,3 +226,21 @@ def test_a_killed_command_leaves_shredding_to_the_next(founded, around, registry
     with open_registry(founded, surroundings=structs.replace(around)) as again:
         assert remains(founded, old.wrapped) == set()
         assert again.tokens.reveal("Zoom", "api_secret").reveal() == "NEW"
+
+
+def test_a_shredding_that_fails_does_not_take_the_commit_back(registry, founded, old, monkeypatch):
+    """If the log cannot be emptied the command has still been done, and says so; shredding is pending."""
+    store = registry._ledger.store
+    rows = store._rows
+
+    def full(statement, parameters=()):
+        if "wal_checkpoint" in statement:
+            raise StoreUnreadable("there is no room left on the disk of the store")
+        return rows(statement, parameters)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "_rows", full)
+        assert registry.tokens.edit("Zoom", edit(fields=fields("NEW"))).changed
+        assert store.shred_pending()
+    registry.tokens.edit("Zoom", edit(description="x"))
+    assert remains(founded, old.wrapped) == set()

@@ -1,0 +1,226 @@
+"""An administrator of the database, without any identity, at work on rows and events."""
+
+import json
+import sqlite3
+
+import pytest
+
+from registry import IntegrityError, RegistryError, open_registry
+from registry.sealing import envelope, hpke
+from registry.sealing.envelope import Place
+from tests.service.attacks import fields, fill, query, tamper, token
+
+
+@pytest.fixture
+def path(registry, founded):
+    """Return the database of a registry with two global tokens and one of an application."""
+    fill(registry)
+    return founded.store_path()
+
+
+@pytest.fixture
+def ids(registry, path):
+    """Return the ids of the two global tokens."""
+    return [view.id for view in registry.tokens.list(only_global=True)]
+
+
+def swap(path, table, key, column, one, other):
+    """Exchange one column of two rows; a unique one passes through a third value."""
+    values = dict(query(path, f"SELECT {key}, {column} FROM {table} WHERE {key} IN (?, ?)", (one, other)))
+    assert values[one] != values[other]
+    for value, row in (("f" * 32, one), (values[one], other), (values[other], one)):
+        tamper(path, f"UPDATE {table} SET {column} = ? WHERE {key} = ?", parameters=(value, row))
+
+
+def use_everything(registry):
+    """Read, open and change everything there is."""
+    for view in list(registry.tokens.list()):
+        registry.tokens.reveal(view.name, "api_secret", app=view.application)
+    list(registry.history())
+
+
+def test_untouched_everything_can_be_used(registry, path):
+    """Without tampering nothing below would fail."""
+    use_everything(registry)
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, 2), (1, 4), (5, 6), (1, 6)])
+def test_exchanged_contents_of_two_events_are_noticed(registry, path, one, other):
+    """The contents of an event open at its own place only; the error names the event."""
+    swap(path, "stored_events", "position", "state", one, other)
+    ((originator, version),) = query(
+        path, "SELECT originator_id, originator_version FROM stored_events WHERE position = ?", (one,)
+    )
+    with pytest.raises(IntegrityError, match=f"event {version} of {originator}"):
+        list(registry.history())
+
+
+@pytest.mark.parametrize(("column", "one", "other"), [("originator_id", 1, 2), ("topic", 5, 6)])
+def test_exchanged_places_of_two_events_are_noticed(registry, path, column, one, other):
+    """Neither stream nor topic of an event can be exchanged with another's."""
+    swap(path, "stored_events", "position", column, one, other)
+    with pytest.raises(IntegrityError):
+        list(registry.history())
+
+
+@pytest.mark.parametrize("column", ["card", "box"])
+def test_exchanged_parts_of_two_rows_are_noticed(registry, path, ids, column):
+    """Card and box belong to one token; the error names it when the card is opened."""
+    swap(path, "tokens", "token_id", column, *ids)
+    with pytest.raises(IntegrityError):
+        registry.tokens.reveal("Zoom", "api_secret")
+    if column == "card":
+        with pytest.raises(IntegrityError, match=f"{ids[0]}|{ids[1]}"):
+            list(registry.tokens.list())
+
+
+def test_exchanged_data_keys_are_noticed(registry, path, ids):
+    """A wrapped data key belongs to one token at one revision."""
+    swap(path, "data_keys", "token_id", "wrapped", *ids)
+    for name in ("Zoom", "Zoom Two"):
+        with pytest.raises(IntegrityError, match=f"{ids[0]}|{ids[1]}"):
+            registry.tokens.reveal(name, "api_secret")
+
+
+def test_exchanged_names_are_noticed(registry, path, ids):
+    """Two rows that exchanged their names' tags do not pass for one another: not to show, edit, reveal or remove."""
+    swap(path, "tokens", "token_id", "name_tag", *ids)
+    for name in ("Zoom", "Zoom Two"):
+        for use in (registry.tokens.show, registry.tokens.remove, lambda n: registry.tokens.reveal(n, "api_secret")):
+            with pytest.raises(IntegrityError, match=f"{ids[0]}|{ids[1]}"):
+                use(name)
+
+
+def test_a_row_of_another_scope_does_not_pass_for_this_one(registry, path, ids):
+    """An application's row under a global name's tag is noticed."""
+    ((own,),) = query(path, "SELECT token_id FROM tokens WHERE application_id IS NOT NULL")
+    swap(path, "tokens", "token_id", "name_tag", ids[0], own)
+    with pytest.raises(IntegrityError):
+        registry.tokens.reveal("Zoom", "api_secret")
+    with pytest.raises(IntegrityError):
+        registry.tokens.reveal("Zoom", "api_secret", app="Payroll")
+
+
+@pytest.mark.parametrize("column", ["revision", "version", "box_revision"])
+def test_a_renumbered_row_is_noticed(registry, path, column):
+    """The numbers in the clear are those in the sealed card."""
+    tamper(path, f"UPDATE tokens SET {column} = {column} + 1")
+    with pytest.raises(IntegrityError):
+        list(registry.tokens.list())
+
+
+def test_a_row_moved_to_another_application_is_noticed(registry, path):
+    """Whose token it is stands in the card as well."""
+    tamper(path, "UPDATE tokens SET application_id = NULL")
+    with pytest.raises(IntegrityError):
+        list(registry.tokens.list())
+
+
+def test_a_missing_data_key_is_named(registry, path, ids):
+    """A token whose data key was deleted can be listed, and is named when it is opened."""
+    tamper(path, "DELETE FROM data_keys")
+    assert len(list(registry.tokens.list())) == 3
+    with pytest.raises(IntegrityError, match=ids[0]):
+        registry.tokens.reveal("Zoom", "api_secret")
+
+
+def test_a_changed_readable_copy_is_noticed(registry, path):
+    """A plaintext token's readable credentials must be the ones in its box; an encrypted one has none."""
+    registry.policies.set("allow-plaintext", "yes")
+    registry.tokens.add(token("Plain", encrypted=False, fields=fields("TRUE")))
+    tamper(path, "UPDATE tokens SET plain = replace(CAST(plain AS TEXT), 'TRUE', 'FALSE') WHERE plain IS NOT NULL")
+    with pytest.raises(IntegrityError):
+        registry.tokens.reveal("Plain", "api_secret")
+    tamper(path, "UPDATE tokens SET plain = x'7b7d'")
+    with pytest.raises(IntegrityError):
+        registry.tokens.reveal("Zoom", "api_secret")
+
+
+@pytest.mark.parametrize("target", ["card", "event"])
+def test_without_any_key_nothing_can_be_forged(registry, path, ids, target):
+    """The audit key's public half is in the clear; what a stranger seals to it is no card and no change of a token.
+
+    Only disclosures are written by members who do not hold the key.
+    """
+    ledger = registry._ledger
+    generation = ledger.roster.current("audit")
+    if target == "card":
+        place = Place(ledger.registry, ids[0], 3, "card")
+        document = ledger.contents.unseal(place, ledger.store.row(ids[0]).card) | {"description": "forged"}
+    else:
+        place = Place(ledger.registry, ids[0], 1, "token.created")
+        document = ledger.contents.unseal(place, ledger.store.stream(ids[0])[0].state) | {"name": "forged"}
+    contents = b"\x01" + json.dumps(document).encode()
+    forged = envelope.seal_addressed(generation.public, generation.number, place, contents)
+    assert envelope.unseal(ledger.keyring.current("audit").key, place, forged) == contents
+    assert hpke.public_of(envelope.sealing_key(ledger.keyring.current("audit").key)) == generation.public
+    if target == "card":
+        tamper(path, "UPDATE tokens SET card = ? WHERE token_id = ?", parameters=(forged, ids[0]))
+    else:
+        parameters = (forged, ids[0])
+        tamper(
+            path,
+            "UPDATE stored_events SET state = ? WHERE topic = 'token.created' AND originator_id = ?",
+            parameters=parameters,
+        )
+    with pytest.raises(IntegrityError):
+        use_everything(registry)
+
+
+def test_a_dropped_beginning_of_a_stream_is_an_integrity_error(registry, path, ids):
+    """A token whose first event is gone is not shown as if it had begun later."""
+    registry.tokens.rename("Zoom", "Renamed")
+    tamper(path, "DELETE FROM stored_events WHERE topic = 'token.created'")
+    with pytest.raises(IntegrityError):
+        list(registry.history())
+
+
+def test_lost_commits_are_an_integrity_error(registry, path):
+    """A store without its commits takes no new one, and has no history."""
+    tamper(path, "DELETE FROM commits")
+    with pytest.raises(IntegrityError):
+        registry.tokens.add(token("New"))
+    with pytest.raises(IntegrityError):
+        list(registry.history())
+
+
+TABLES = {
+    "stored_events": ("originator_id", "originator_version", "topic", "state", "position", "commit_number"),
+    "commits": ("number", "author", "at", "size"),
+    "tokens": (
+        *("token_id", "application_id", "name_tag", "version", "revision"),
+        *("box_revision", "card", "box", "plain"),
+    ),
+    "data_keys": ("token_id", "wrapped"),
+    "fingerprints": ("token_id", "fingerprint"),
+    "marks": ("name", "value"),
+}
+USES = (
+    lambda registry: list(registry.tokens.list()),
+    lambda registry: registry.tokens.show("Zoom"),
+    lambda registry: registry.tokens.reveal("Zoom", "api_secret"),
+    lambda registry: list(registry.history()),
+    lambda registry: registry.applications.list(),
+    lambda registry: registry.tokens.add(token("New")),
+)
+CELLS = [(table, column) for table, columns in TABLES.items() for column in columns]
+VALUES = [None, -1, 0, 2**62, 1.5, "", "x", "\x00", "1" * 32 + "\n", b"", b"\x01", b"\x02" * 200]
+
+
+@pytest.mark.parametrize(("table", "column"), CELLS)
+def test_no_cell_of_the_database_can_raise_anything_but_our_errors(registry, path, founded, around, table, column):
+    """Whatever type or value stands in a column, every command ends well or in an error of the registry."""
+    whole = path.read_bytes()
+    registry.close()
+    for value in VALUES:
+        path.write_bytes(whole)
+        try:
+            tamper(path, f"UPDATE OR IGNORE {table} SET {column} = ?", parameters=(value,))
+        except sqlite3.IntegrityError:
+            continue  # SQLite itself refuses this value here
+        for use in USES:
+            try:
+                with open_registry(founded, surroundings=around) as opened:
+                    use(opened)
+            except RegistryError as error:
+                assert "SECRET" not in f"{error} {error.hint}"  # noqa: PT017 - an unhurt command raises nothing
