@@ -4,7 +4,8 @@
 
     <state>/pins/<SHA-256 of the store's URL, 32 hexadecimal digits>.json
 
-    {"version": 1, "url": …, "registry_id": …, "size": …, "roster_version": …, "roster_head": …}
+    {"version": 1, "url": …, "registry_id": …, "size": …, "roster_version": …, "roster_head": …,
+     "roster_digest": …}
 
 The store is never asked what its own id is: whoever holds the database could answer as they like.
 """
@@ -33,6 +34,8 @@ class Pin(Struct, frozen=True):
     roster_version: int = 0
     roster_head: bytes = b""
     """How far the roster had come; a roster that does not pass through here is not the same one."""
+    roster_digest: bytes = b""
+    """A hash over the roster's stored events so far, so that what was checked once need not be checked again."""
 
 
 class Pins:
@@ -57,6 +60,7 @@ class Pins:
                 int(document["size"]),
                 int(document["roster_version"]),
                 bytes.fromhex(document["roster_head"]),
+                bytes.fromhex(document["roster_digest"]),
             )
         except FileNotFoundError:
             return None
@@ -74,7 +78,7 @@ class Pins:
             with open(self._folder / "lock", "w", opener=_private) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 known = self.get(pin.url)
-                if known is None or (known.size, known.roster_version) < (pin.size, pin.roster_version):
+                if known is None or _further(known, pin):
                     self.put(pin)
         except OSError as error:
             raise Unusable(f"the pin of {pin.url} cannot be written: {error.strerror}") from None
@@ -89,6 +93,7 @@ class Pins:
             "size": pin.size,
             "roster_version": pin.roster_version,
             "roster_head": pin.roster_head.hex(),
+            "roster_digest": pin.roster_digest.hex(),
         }
         partial = path.with_suffix(f".{os.getpid()}")
         try:
@@ -103,6 +108,14 @@ class Pins:
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink()
+
+
+def _further(known: Pin, pin: Pin) -> bool:
+    # The store says how large it is; no size it claims may take the roster back to where it was.
+    return known.registry_id == pin.registry_id and (
+        known.roster_version < pin.roster_version
+        or (known.roster_version == pin.roster_version and known.size < pin.size)
+    )
 
 
 def _private(path: str, flags: int) -> int:

@@ -92,12 +92,16 @@ class Roster(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     members: Mapping[MemberId, Member] = {}
     former: Mapping[MemberId, Member] = {}
     """Those who were removed, as they last were."""
+    spent: frozenset[bytes] = frozenset()
+    """Public keys that were renewed: nobody is given them again."""
     applications: Mapping[ApplicationId, Application] = {}
     generations: Mapping[str, tuple[Generation, ...]] = {}
     grants: tuple[Grant, ...] = ()
     policies: Mapping[str, str] = {}
     head: bytes = b""
     """The hash of the last fact; it is set by whoever checked the chain."""
+    digest: bytes = b""
+    """A hash over all facts as they are stored, signatures included; set likewise."""
 
     def policy(self, name: str) -> str:
         """Return the value in force."""

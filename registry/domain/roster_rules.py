@@ -7,11 +7,16 @@ from msgspec import structs
 from registry.domain.roster import (
     ADMIN,
     APP,
+    AUDIT,
+    FINGERPRINT,
+    GLOBAL,
     KINDS,
     POLICIES,
     ROLES,
     Application,
+    Generation,
     Member,
+    MemberKeys,
     Roster,
     application_audience,
 )
@@ -45,6 +50,8 @@ def evolve(roster: Roster, event: RosterEvent) -> Roster:
             founders = {f.member: Member(f.member, ADMIN, f.keys) for f in event.statement.founders}
             roster = structs.replace(roster, members=founders)
         case ApplicationRegistered():
+            if event.application in roster.applications:
+                raise InvalidValue("an application is registered once")
             application = Application(event.application, check_kind(event.kind), event.label)
             roster = structs.replace(roster, applications={**roster.applications, application.id: application})
         case ApplicationRenamed():
@@ -52,12 +59,16 @@ def evolve(roster: Roster, event: RosterEvent) -> Roster:
         case ApplicationRemoved():
             roster = _without_application(roster, roster.application(event.application))
         case MemberAdmitted():
-            roster = _with_member(roster, Member(event.member, event.role, event.keys, event.application))
+            admitted = Member(event.member, event.role, event.keys, event.application)
+            if event.member in roster.members:
+                raise InvalidValue("a member is admitted once")
+            check_keys_free(roster, admitted)
+            roster = _with_member(roster, admitted)
         case MemberRoleChanged():
             member = roster.member(event.member)
             roster = _with_member(roster, Member(member.id, event.role, member.keys, event.application))
         case MemberRenewed():
-            roster = _with_member(roster, structs.replace(roster.member(event.member), keys=event.keys))
+            roster = _renewed(roster, roster.member(event.member), event.keys)
         case MemberRemoved():
             roster = _without_members(roster, [roster.member(event.member)])
         case PolicyChanged():
@@ -71,20 +82,54 @@ def evolve(roster: Roster, event: RosterEvent) -> Roster:
 def _with_keys(roster: Roster, event: RosterEvent) -> Roster:
     generations = dict(roster.generations)
     for generation in event.generations:
+        _check_generation(roster, generation)
         known = generations.get(generation.audience, ())
         if generation.number != (known[-1].number + 1 if known else 1):
             raise InvalidValue(f"generation {generation.number} of {generation.audience} cannot come next")
         generations[generation.audience] = (*known, generation)
+    newest = {audience: made[-1].number for audience, made in generations.items()}
+    entitled: dict[MemberId, list[str]] = {}
     for grant in event.grants:
-        entitled = roster.audiences_of(roster.member(grant.member))
-        numbers = [generation.number for generation in generations.get(grant.audience, ())]
-        if grant.audience not in entitled or grant.number not in numbers[-1:]:
+        if grant.member not in entitled:
+            entitled[grant.member] = roster.audiences_of(roster.member(grant.member))
+        if grant.audience not in entitled[grant.member] or newest.get(grant.audience) != grant.number:
             raise InvalidValue(
                 f"a member is granted generation {grant.number} of {grant.audience}, which is not its due"
             )
     return structs.replace(
         roster, version=event.originator_version, generations=generations, grants=roster.grants + event.grants
     )
+
+
+def _check_generation(roster: Roster, generation: Generation) -> None:
+    audience, known = generation.audience, map(application_audience, roster.applications)
+    if audience not in (AUDIT, GLOBAL, FINGERPRINT) and audience not in known:
+        raise InvalidValue(f"there is no audience {audience}")
+    # Credential audiences hand no former key on: whoever comes later has no business with what was replaced.
+    public, former = audience == AUDIT, audience == AUDIT and generation.number > 1
+    if (generation.public is not None, generation.previous is not None) != (public, former):
+        raise InvalidValue(f"generation {generation.number} of {audience} tells too much or too little of its key")
+
+
+def check_rotated(before: Roster, after: Roster, event: RosterEvent) -> None:
+    """Raise ``InvalidValue`` if a member lost keys that it goes on knowing, because they were not made anew."""
+    made = {generation.audience for generation in event.generations}
+    for member in before.members.values():
+        now = after.members.get(member.id)
+        if now != member:
+            kept = after.audiences_of(now) if now and now.keys == member.keys else []
+            lost = set(before.audiences_of(member)).difference(kept, made, {FINGERPRINT})
+            for audience in sorted(lost & after.generations.keys()):
+                raise InvalidValue(f"a member lost the key of {audience}, which was not rotated")
+
+
+def _renewed(roster: Roster, member: Member, keys: MemberKeys) -> Roster:
+    renewed = structs.replace(member, keys=keys)
+    check_keys_free(roster, renewed)
+    spent = roster.spent | {member.keys.signing, member.keys.sealing}
+    # What was granted to its former keys does not open with the new ones.
+    grants = tuple(grant for grant in roster.grants if grant.member != member.id)
+    return _with_member(structs.replace(roster, spent=spent, grants=grants), renewed)
 
 
 def _relabelled(roster: Roster, labels: Mapping[str, bytes]) -> Roster:
@@ -150,8 +195,9 @@ def check_role(roster: Roster, role: str, application: ApplicationId | None) -> 
 
 def check_keys_free(roster: Roster, member: Member) -> None:
     """Raise ``AlreadyExists`` if one of the member's keys is or was another's, or its own before."""
+    spent = {member.keys.signing, member.keys.sealing} & roster.spent
     for known in (*roster.members.values(), *roster.former.values()):
-        if known.keys.signing == member.keys.signing or known.keys.sealing == member.keys.sealing:
+        if spent or known.keys.signing == member.keys.signing or known.keys.sealing == member.keys.sealing:
             raise AlreadyExists("these keys belong to a member already, or did", "'identity new' makes fresh ones")
 
 

@@ -60,6 +60,11 @@ def generation(envelope: bytes) -> int:
     return int.from_bytes(envelope[1:_HEADER], "big")
 
 
+def addressed(envelope: bytes) -> bool:
+    """Return whether the envelope could have been made by anybody who knows the audience's public key."""
+    return envelope[:1] == bytes([ADDRESSED])
+
+
 def opening(audience_key: bytes, place: Place, envelope: bytes) -> bytes:
     """Return the event key: it discloses this one event."""
     generation(envelope)

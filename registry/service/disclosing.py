@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
-from registry.domain.roster import ADMIN, APP, FORM
+from registry.domain.roster import ADMIN, APP, AUDIT, FORM
 from registry.domain.token_events import TokenDisclosed
 from registry.errors import InvalidValue, NotFound, NotPermitted, RegistryError
 from registry.providers import catalogue
@@ -70,9 +70,16 @@ class Disclosing:
         for application, why in self._scopes(asked):
             row = self._ledger.store.row_by_tag(self._ledger.name_tag(application, name))
             if row is not None:
+                if self._ledger.keyring.holds(AUDIT):
+                    self._ledger.named(row, name, application)
                 self._check_process(row, asked.process)
                 return Meant(row, why)
         raise NotFound(f"there is no token {name!r} that is meant by this name here")
+
+    def explain(self, asked: Asked) -> str:
+        """Return why a name means the token that it means, in a line of words."""
+        with self._ledger.glance():
+            return self.meant(asked).why
 
     def _scopes(self, asked: Asked) -> Sequence[tuple[ApplicationId | None, str]]:
         """Return the scopes to look into, in their order, each with the reason why it answers."""
@@ -105,7 +112,7 @@ class Disclosing:
     def reveal(self, asked: Asked, field: str, reason: str | None = None) -> Secret:
         """Return one value of a token; it is recorded that it was revealed."""
         self._ledger.require(ADMIN, APP)
-        with self._ledger.turn(reason) as turn:
+        with self._ledger.turn(reason, roles=(ADMIN, APP)) as turn:
             row = self.meant(asked).row
             opened = self._safe.open(row)
             if field not in opened.fields:
@@ -127,15 +134,16 @@ class Disclosing:
     def resolve(self, asked: Asked) -> Resolved:
         """Return all values of a token, defaults filled in; each revision's first use is recorded before."""
         self._ledger.require(ADMIN, APP)
-        self._ledger.refresh()
-        row = self.meant(asked).row
-        if (row.token, row.revision) not in self._recorded:
-            row = self._record_resolve(asked)
-        return _resolved(row, self._safe.open(row))
-
-    def _record_resolve(self, asked: Asked) -> TokenRow:
-        with self._ledger.turn() as turn:
+        with self._ledger.glance():
             row = self.meant(asked).row
+            if (row.token, row.revision) in self._recorded:
+                return _resolved(row, self._safe.open(row))
+        return self._first_resolved(asked)
+
+    def _first_resolved(self, asked: Asked) -> Resolved:
+        with self._ledger.turn(roles=(ADMIN, APP)) as turn:
+            row = self.meant(asked).row
+            opened = self._safe.open(row)
             event = TokenDisclosed(
                 originator_id=self._ledger.member.id,
                 originator_version=self._ledger.next_version(self._ledger.member.id),
@@ -148,7 +156,7 @@ class Disclosing:
             )
             self._ledger.commit(turn, [event])
         self._recorded.add((row.token, row.revision))
-        return row
+        return _resolved(row, opened)
 
 
 def _resolved(row: TokenRow, opened: Credentials) -> Resolved:

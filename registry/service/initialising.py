@@ -4,12 +4,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from registry.domain.roster_rules import check_member_name_free
 from registry.pins import Pins
 from registry.sealing.identity import Identity
 from registry.service import founding
 from registry.service.registry import PassphrasePrompt, open_identity, store_url
 from registry.service.surroundings import Surroundings
 from registry.settings import Settings, load_settings
+from registry.values import MemberId, parse_member_name
 
 RECOVERY = "recovery"
 """The name of the second founding admin."""
@@ -44,6 +46,9 @@ def init_registry(
     settings = settings or load_settings()
     around = surroundings or Surroundings()
     path, place = settings.store_path(), Path(settings.identity.value)
+    parse_member_name(name)
+    if recovery is not None:
+        check_member_name_free({MemberId(""): RECOVERY}, name)
     founding.check_vacant(path)
     created = not place.exists()
     if created:

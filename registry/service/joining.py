@@ -93,4 +93,4 @@ def _checked(store: SQLiteStore, url: str, told: Invitation) -> Pin:
             f"roster event {seen.version} is not the one that the invitation names", "the store was exchanged"
         )
     roster = roster_chain.follow(registry, seen, events[told.roster_version :])
-    return Pin(url, registry, size, roster.version, roster.head)
+    return Pin(url, registry, size, roster.version, roster.head, roster.digest)

@@ -237,7 +237,9 @@ class Members:
 
     def _commit(self, turn: Turn, event: RosterEvent, rotation: Rotation) -> None:
         events: list[Event] = [event]
-        self._ledger.commit(turn, events, rows=rotation.rows, data_keys=rotation.data_keys, shred=True)
+        self._ledger.commit(
+            turn, events, rows=rotation.rows, data_keys=rotation.data_keys, shred=True, audit=rotation.audit
+        )
 
 
 def _grants(ledger: Ledger, member: Member, audiences: Sequence[str]) -> tuple[Any, ...]:

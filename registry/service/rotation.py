@@ -26,6 +26,8 @@ class Rotation(Struct, frozen=True):
     labels: dict[str, bytes]
     rows: tuple[TokenRow, ...]
     data_keys: dict[TokenId, bytes]
+    audit: AudienceKey | None
+    """The new key of ``audit``, if it has one: the commit is sealed under it."""
 
     def facts(self) -> dict[str, Any]:
         """Return the fields that the roster event takes from it."""
@@ -55,6 +57,7 @@ def rotate(ledger: Ledger, after: Roster, audiences: Iterable[str], progress: Pr
         labels=_labels(ledger, after, keys),
         rows=rows,
         data_keys=data_keys,
+        audit=keys.get(AUDIT),
     )
 
 
@@ -100,8 +103,11 @@ def _rewrapped(ledger: Ledger, row: TokenRow, key: AudienceKey, wrapped_keys: di
         raise IntegrityError(f"the data key of the token {row.token} is missing", "restore the store from a backup")
     wrapped = wrapped_keys[row.token]
     place = BoxPlace(ledger.registry, row.token, row.box_revision)
-    former = ledger.keyring.key(key.audience, credentials.wrap_generation(wrapped))
-    data_key = credentials.unwrap(former.key, key.audience, place, wrapped)
+    former = ledger.wrapping_key(row, wrapped)
+    try:
+        data_key = credentials.unwrap(former.key, key.audience, place, wrapped)
+    except IntegrityError as error:
+        raise IntegrityError(f"the data key of the token {row.token}: {error}", error.hint) from None
     return credentials.wrap(key.key, key.audience, key.number, place, data_key)
 
 

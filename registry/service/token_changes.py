@@ -115,10 +115,12 @@ class TokenChanges:
         ledger.require_admin()
         result = None
         if test:
-            row, token = ledger.find(name, self._ledger.scope(app))
+            with ledger.glance():
+                row, token = ledger.find(name, self._ledger.scope(app))
+                opened = self._safe.open(row)
             rules.check_revision(token, expect_revision)
             expect_revision = token.revision
-            result = self._tested(*self._wanted(token, self._safe.open(row), change))
+            result = self._tested(*self._wanted(token, opened, change))
         with ledger.turn(reason) as turn:
             row, token = ledger.find(name, self._ledger.scope(app))
             rules.check_revision(token, expect_revision)
@@ -217,9 +219,10 @@ class TokenChanges:
         """Ask the provider about a token's present credentials, record what it said, and return it."""
         ledger = self._ledger
         ledger.require_admin()
-        row, token = ledger.find(name, self._ledger.scope(app))
+        with ledger.glance():
+            row, token = ledger.find(name, self._ledger.scope(app))
+            opened = self._safe.open(row)
         provider = catalogue.load(token.provider)
-        opened = self._safe.open(row)
         result = provider.test(with_defaults(provider, opened.fields))
         with ledger.turn(reason) as turn:
             now = ledger.store.row(token.id)

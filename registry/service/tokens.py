@@ -129,7 +129,7 @@ class Tokens:
         self, name: str, *, app: str | None = None, only_global: bool = False, process: str | None = None
     ) -> str:
         """Return which token the name means to the caller, and why, in a line of words."""
-        return self._disclosing.meant(self._asked(name, app, only_global=only_global, process=process)).why
+        return self._disclosing.explain(self._asked(name, app, only_global=only_global, process=process))
 
     def _asked(self, name: str, app: str | None, *, only_global: bool, process: str | None) -> "Asked":
         from registry.service.disclosing import Asked  # noqa: PLC0415

@@ -1,0 +1,1 @@
+"""Samples of every stored format, and the program that wrote them."""
