@@ -46,7 +46,11 @@ def former_key(registry: bytes, generation: Generation, key: AudienceKey) -> Aud
     if generation.previous is None:
         raise IntegrityError(f"generation {generation.number} of {generation.audience} hands no former key on")
     associated = _former_place(registry, generation.number)
-    former = aead.open_under(key.key, labels.FORMER_KEY_KEY, labels.FORMER_KEY, generation.previous, associated)
+    try:
+        former = aead.open_under(key.key, labels.FORMER_KEY_KEY, labels.FORMER_KEY, generation.previous, associated)
+    except IntegrityError as error:
+        named = f"the former key in generation {generation.number} of {generation.audience}"
+        raise IntegrityError(f"{named}: {error}") from None
     return AudienceKey(generation.audience, generation.number - 1, former)
 
 
@@ -71,7 +75,10 @@ def grant(registry: bytes, key: AudienceKey, member: Member) -> Grant:
 def open_grant(registry: bytes, private: bytes, given: Grant, generation: Generation) -> AudienceKey:
     """Return the granted key; ``IntegrityError`` unless it is the very key that its generation commits to."""
     info = _info(registry, given.audience, given.number, given.member)
-    key = AudienceKey(given.audience, given.number, hpke.open_with(private, given.sealed, info))
+    try:
+        key = AudienceKey(given.audience, given.number, hpke.open_with(private, given.sealed, info))
+    except IntegrityError as error:
+        raise IntegrityError(f"the grant of generation {given.number} of {given.audience}: {error}") from None
     check_commitment(registry, key, generation)
     return key
 

@@ -60,12 +60,23 @@ class Keyring:
         given = self._granted.get((audience, number))
         if given is not None:
             return grants.open_grant(self._registry, self._identity.sealing_private, given, generation)
-        if audience == AUDIT and number < self._roster.current(audience).number:
-            later = self._numbered(audience, number + 1)
-            key = grants.former_key(self._registry, later, self.key(audience, number + 1))
-            grants.check_commitment(self._registry, key, generation)
-            return key
+        if audience == AUDIT:
+            return self._handed_on(number)
         raise NotPermitted(f"this needs the key of the audience '{audience}', which your role is not given")
+
+    def _handed_on(self, number: int) -> AudienceKey:
+        """Return a key of ``audit`` from before the member's time, which the next later key it holds leads to."""
+        known = self._opened.keys() | self._granted.keys()
+        held = [later for audience, later in known if audience == AUDIT and later > number]
+        if not held:
+            raise NotPermitted(f"this needs the key of the audience '{AUDIT}', which your role is not given")
+        key = self.key(AUDIT, min(held))
+        while key.number > number:
+            former = self._numbered(AUDIT, key.number - 1)
+            key = grants.former_key(self._registry, self._numbered(AUDIT, key.number), key)
+            grants.check_commitment(self._registry, key, former)
+            self._opened[AUDIT, key.number] = key
+        return key
 
     def _numbered(self, audience: str, number: int) -> Generation:
         for generation in self._roster.generations.get(audience, ()):

@@ -40,13 +40,13 @@ class Safe:
         wrapped = self._ledger.store.data_key(row.token)
         if wrapped is None:
             raise IntegrityError(f"the data key of the token {row.token} is missing", "restore the store from a backup")
-        audience = scope_audience(row.application)
         place = self._place(row.token, row.box_revision)
+        key = self._ledger.wrapping_key(row, wrapped)
         try:
-            key = self._ledger.keyring.key(audience, credentials.wrap_generation(wrapped))
-            opened = credentials.open_box(credentials.unwrap(key.key, audience, place, wrapped), place, row.box)
+            data_key = credentials.unwrap(key.key, key.audience, place, wrapped)
+            opened = credentials.open_box(data_key, place, row.box)
         except IntegrityError as error:
-            raise IntegrityError(f"the credentials of the token {row.token}: {error}") from None
+            raise IntegrityError(f"the credentials of the token {row.token}: {error}", error.hint) from None
         if row.plain is not None and row.plain != opened.encoded():
             raise IntegrityError(f"the readable credentials of the token {row.token} are not the ones committed")
         return opened

@@ -7,13 +7,12 @@ from msgspec import Struct
 from registry.domain import token_rules as rules
 from registry.domain.roster import Roster
 from registry.domain.token import Token
-from registry.domain.token_events import TokenDisclosed, TokenEvent
+from registry.domain.token_events import TokenEvent
 from registry.domain.token_rules import Change, folded
 from registry.errors import (
     AlreadyExists,
     Conflict,
     InvalidValue,
-    NotFound,
     NotPermitted,
     ProviderRejected,
     ProviderUndecided,
@@ -128,10 +127,12 @@ class TokenChanges:
         ledger.require_admin()
         result = None
         if test:
-            row, token = ledger.find(name, self._ledger.scope(app))
+            with ledger.glance():
+                row, token = ledger.find(name, self._ledger.scope(app))
+                opened = self._safe.open(row)
             rules.check_revision(token, expect_revision)
             expect_revision = token.revision
-            result = self._tested(*self._wanted(token, self._safe.open(row), change))
+            result = self._tested(*self._wanted(token, opened, change))
         with ledger.turn(reason) as turn:
             row, token = ledger.find(name, self._ledger.scope(app))
             rules.check_revision(token, expect_revision)
@@ -233,9 +234,10 @@ class TokenChanges:
         """Ask the provider about a token's present credentials, record what it said, and return it."""
         ledger = self._ledger
         ledger.require_admin()
-        row, token = ledger.find(name, self._ledger.scope(app))
+        with ledger.glance():
+            row, token = ledger.find(name, self._ledger.scope(app))
+            opened = self._safe.open(row)
         provider = catalogue.load(token.provider)
-        opened = self._safe.open(row)
         result = provider.test(with_defaults(provider, opened.fields))
         with ledger.turn(reason) as turn:
             now = ledger.store.row(token.id)
@@ -245,32 +247,6 @@ class TokenChanges:
             events = rules.record_test(turn.context, present, result.outcome, result.detail)
             ledger.commit(turn, events, rows=[ledger.row(folded(present, events), now.box, now.plain)])
         return result
-
-    def reveal(self, name: str, field: str, *, app: str | None = None, reason: str | None = None) -> Secret:
-        """Return one value of a token, after that was recorded; ``NotFound`` if the field is not set."""
-        ledger = self._ledger
-        ledger.require_admin()
-        with ledger.turn(reason) as turn:
-            row, token = ledger.find(name, self._ledger.scope(app))
-            opened = self._safe.open(row)
-            if field not in opened.fields:
-                raise NotFound(f"the token has no field {field!r}", f"it has: {', '.join(opened.fields)}")
-            disclosed = TokenDisclosed(
-                originator_id=ledger.member.id,
-                originator_version=ledger.next_version(ledger.member.id),
-                by=turn.context.by,
-                at=turn.context.at,
-                host=turn.context.host,
-                client=turn.context.client,
-                reason=turn.context.reason,
-                changed=(field,),
-                token=token.id,
-                revision=token.revision,
-                purpose="reveal",
-                application=token.application,
-            )
-            ledger.commit(turn, [disclosed])
-        return opened.fields[field]
 
     def _tested(self, provider: Provider, values: Mapping[str, Secret]) -> TestResult:
         result = provider.test(with_defaults(provider, values))

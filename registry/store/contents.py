@@ -8,6 +8,7 @@ from registry.domain.roster_events import RosterEvent
 from registry.errors import IntegrityError
 from registry.sealing import envelope, roster_record
 from registry.sealing.envelope import Place
+from registry.sealing.grants import AudienceKey
 from registry.sealing.identity import Identity
 from registry.sealing.keyring import Keyring
 from registry.sealing.roster_record import RosterRecord
@@ -16,15 +17,22 @@ from registry.store.rows import Stored
 from registry.store.topics import event_class
 
 CONTENTS_VERSION = b"\x01"
+_ADDRESSED_TOPICS = frozenset({"token.disclosed"})
+"""What members without the ``audit`` key may write. Anybody can seal to its public half, which stands in the clear."""
 _COLUMNS = frozenset({"originator_id", "originator_version"})
 _ADDRESSED_TOPICS = frozenset({"token.disclosed"})
 """What members without the ``audit`` key may write. Anybody can seal to its public half, which stands in the clear."""
 
 
 class Contents:
-    """Seals every event at its place under the ``audit`` audience; signs those of the roster as well."""
+    """Seals every event at its place under the ``audit`` audience; signs those of the roster as well.
 
-    def __init__(self, registry: bytes, identity: Identity, keyring: Keyring) -> None:
+    ``audit`` is the key to seal under where a commit itself makes it: whoever it takes the former one away from is
+    not to read the commit.
+    """
+
+    def __init__(self, registry: bytes, identity: Identity, keyring: Keyring, audit: AudienceKey | None = None) -> None:
+        self._audit = audit
         self._registry = registry
         self._identity = identity
         self._keyring = keyring
@@ -48,8 +56,8 @@ class Contents:
     def seal(self, place: Place, document: dict[str, Any]) -> bytes:
         """Return the envelope of a document; members without the ``audit`` key seal to its public half."""
         contents = CONTENTS_VERSION + codec.encode(document)
-        if self._keyring.holds(AUDIT):
-            key = self._keyring.current(AUDIT)
+        if self._audit or self._keyring.holds(AUDIT):
+            key = self._audit or self._keyring.current(AUDIT)
             return envelope.seal(key.key, key.number, place, contents)
         generation = self._keyring.generation(AUDIT)
         if generation.public is None:
@@ -58,6 +66,8 @@ class Contents:
 
     def unseal(self, place: Place, sealed: bytes) -> dict[str, Any]:
         """Return what an envelope holds; ``NotPermitted`` without its key, ``IntegrityError`` if it was changed."""
+        if envelope.addressed(sealed) and place.topic not in _ADDRESSED_TOPICS:
+            raise IntegrityError("it was sealed without the key that its author must have")
         key = self._keyring.key(AUDIT, envelope.generation(sealed))
         if envelope.addressed(sealed) and place.topic not in _ADDRESSED_TOPICS:
             raise IntegrityError("it was sealed without the key that its author must have")

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +101,15 @@ class SQLiteStore:
         except sqlite3.Error as error:
             raise unusable(self.path, error) from None
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read one moment of the store in several steps, whatever others write meanwhile."""
+        self._rows("BEGIN")
+        try:
+            yield
+        finally:
+            self._rows("COMMIT")
+
     def head(self) -> Head | None:
         """Return the newest commit, ``None`` in an empty store."""
         for row in self._rows("SELECT number, at, size FROM commits ORDER BY number DESC LIMIT 1"):
@@ -156,10 +165,15 @@ class SQLiteStore:
             yield from map(_token_row, page)
             last = page[-1][0]
 
-    def rows_of(self, application: ApplicationId) -> list[TokenRow]:
-        """Return the current rows of an application's tokens."""
-        statement = f"SELECT {_ROW} FROM tokens WHERE application_id = ? ORDER BY token_id"  # noqa: S608 - a constant
+    def rows_of(self, application: ApplicationId | None) -> list[TokenRow]:
+        """Return the current rows of an application's tokens; ``None`` stands for the global ones."""
+        statement = f"SELECT {_ROW} FROM tokens WHERE application_id IS ? ORDER BY token_id"  # noqa: S608 - a constant
         return list(map(_token_row, self._rows(statement, (application,))))
+
+    def data_keys(self) -> dict[TokenId, bytes]:
+        """Return the wrapped data keys of all tokens."""
+        rows = self._rows("SELECT token_id, wrapped FROM data_keys")
+        return dict(typed(list[tuple[TokenId, bytes]], rows, "data_keys"))
 
     def data_key(self, token: TokenId) -> bytes | None:
         """Return the wrapped data key of a token's credentials."""
