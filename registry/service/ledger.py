@@ -20,6 +20,7 @@ from registry.store import codec, roster_chain
 from registry.store.contents import Contents
 from registry.store.rows import Commit, Head, LoggedEvent, TokenRow
 from registry.store.sqlite import SQLiteStore
+from registry.store.topics import ROSTER_TOPICS
 from registry.values import ApplicationId, TokenId, fold, parse_reason
 from registry.views.directory import Directory, directory
 
@@ -43,7 +44,8 @@ class Ledger:
         self.identity = identity
         self.surroundings = surroundings
         self.roster_stream = roster_record.stream_id(registry)
-        self.roster = roster_chain.follow(registry, Roster(), store.stream(self.roster_stream))
+        self._followed = store.stream(self.roster_stream)
+        self.roster = roster_chain.follow(registry, Roster(), self._followed)
         self.member = self._find_member()
         self.keyring = Keyring(registry, identity, self.member.id, self.roster)
         self.contents = Contents(registry, identity, self.keyring)
@@ -65,6 +67,7 @@ class Ledger:
         news = self.store.stream(self.roster_stream, after=self.roster.version)
         if news:
             self.roster = roster_chain.follow(self.registry, self.roster, news)
+            self._followed += news
             self.member = self._find_member()
             self.keyring.follow(self.roster)
 
@@ -85,8 +88,7 @@ class Ledger:
     def directory(self) -> Directory:
         """Return the names of members and applications."""
         if self._directory is None or self._directory[0] != self.roster.version:
-            events = map(self.contents.event, self.store.stream(self.roster_stream))
-            self._directory = (self.roster.version, directory(events))
+            self._directory = (self.roster.version, directory(map(self.contents.event, self._followed)))
         return self._directory[1]
 
     def scope(self, application: str | None) -> ApplicationId | None:
@@ -152,7 +154,13 @@ class Ledger:
         return self.store.stream_version(stream) + 1
 
     def opened(self, logged: LoggedEvent) -> Event:
-        """Return the event of a log entry, opened."""
+        """Return the event of a log entry, opened; one of the roster only if it is the one that was checked."""
+        if logged.stored.topic in ROSTER_TOPICS:
+            version = logged.stored.originator_version
+            if version > self.roster.version:
+                self.refresh()
+            if self._followed[version - 1 : version] != [logged.stored]:
+                raise IntegrityError(f"the roster event at position {logged.position} is not the one that was signed")
         return self.contents.event(logged.stored)
 
     def name_tag(self, application: ApplicationId | None, name: str) -> bytes:

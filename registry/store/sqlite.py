@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,15 @@ class SQLiteStore:
             return self._connection.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             raise unusable(self.path, error) from None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read one moment of the store, whatever others commit meanwhile."""
+        self._rows("BEGIN")
+        try:
+            yield
+        finally:
+            self._rows("ROLLBACK")
 
     def head(self) -> Head | None:
         """Return the newest commit, ``None`` in an empty store."""
