@@ -14,9 +14,9 @@ import hashlib
 from msgspec import Struct
 
 from registry.errors import InvalidValue
+from registry.sealing import labels
 
 PREFIX = "tri1"
-_LABEL = b"token-registry/v1/invitation"
 _LENGTH = 32 + 8 + 4 + 32
 _HINT = "copy the whole line that 'member add' printed"
 
@@ -53,4 +53,4 @@ class Invitation(Struct, frozen=True):
 
 
 def _checksum(data: bytes) -> bytes:
-    return hashlib.sha256(_LABEL + data).digest()[:4]
+    return hashlib.sha256(labels.joined(labels.INVITATION, data)).digest()[:4]

@@ -73,8 +73,8 @@ def _places(settings: Settings) -> list[Finding]:
             )
         )
     for what, path in (("store", store), ("state", state)):
-        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o022:
-            findings.append(Finding(Level.RISK, f"other users may write the {what} {path}", f"chmod go-w {path}"))
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o002:
+            findings.append(Finding(Level.RISK, f"other users may write the {what} {path}", f"chmod o-w {path}"))
     leftovers = sorted(store.parent.glob(f"{store.name}.*.new")) if store.parent.exists() else []
     findings += [Finding(Level.RISK, f"an 'init' was interrupted and left {path}", f"rm {path}*") for path in leftovers]
     return findings

@@ -24,6 +24,7 @@ from registry.store import codec, roster_chain
 from registry.store.contents import Contents
 from registry.store.rows import Commit, Head, LoggedEvent, Stored, TokenRow
 from registry.store.sqlite import SQLiteStore
+from registry.store.topics import ROSTER_TOPICS
 from registry.values import ApplicationId, TokenId, fold, parse_reason
 from registry.views.directory import Directory, directory
 
@@ -69,6 +70,12 @@ class Ledger:
 
     def _first_roster(self) -> Roster:
         """Read the roster from its founding on; it must pass through what this machine has seen of it."""
+        head = self.store.head()
+        if (head.size if head else 0) < self._pin.size:
+            raise IntegrityError(
+                f"the store holds {head.size if head else 0} events; this machine has seen {self._pin.size}",
+                "the store was cut or replaced by an older copy",
+            )
         events = self.store.stream(self.roster_stream)
         seen, news = events[: self._pin.roster_version], events[self._pin.roster_version :]
         if len(seen) < self._pin.roster_version:
@@ -249,7 +256,13 @@ class Ledger:
         return self.store.stream_version(stream) + 1
 
     def opened(self, logged: LoggedEvent) -> Event:
-        """Return the event of a log entry, opened."""
+        """Return the event of a log entry, opened; one of the roster only if it is the one that was checked."""
+        if logged.stored.topic in ROSTER_TOPICS:
+            version = logged.stored.originator_version
+            if version > self.roster.version:
+                self.refresh()
+            if self._roster_events[version - 1 : version] != [logged.stored]:
+                raise IntegrityError(f"the roster event at position {logged.position} is not the one that was signed")
         return self._following(lambda: self.contents.event(logged.stored))
 
     def _following(self, read: Callable[[], T]) -> T:

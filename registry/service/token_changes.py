@@ -12,6 +12,7 @@ from registry.domain.token_rules import Change, folded
 from registry.errors import (
     AlreadyExists,
     Conflict,
+    IntegrityError,
     InvalidValue,
     NotPermitted,
     ProviderRejected,
@@ -125,16 +126,16 @@ class TokenChanges:
         """
         ledger = self._ledger
         ledger.require_admin()
-        result = None
+        result = tested = None
         if test:
-            with ledger.glance():
-                row, token = ledger.find(name, self._ledger.scope(app))
-                opened = self._safe.open(row)
+            _, token, opened = self._opened(name, app)
             rules.check_revision(token, expect_revision)
-            expect_revision = token.revision
+            expect_revision, tested = token.revision, token.id
             result = self._tested(*self._wanted(token, opened, change))
         with ledger.turn(reason) as turn:
             row, token = ledger.find(name, self._ledger.scope(app))
+            if tested not in (None, token.id):
+                raise Conflict("another token took the name during the test", "look at it, then decide anew")
             rules.check_revision(token, expect_revision)
             written = self.edited(turn, row, token, change, result)
             if written is None:
@@ -142,11 +143,23 @@ class TokenChanges:
             self._commit(turn, written)
         return Changed(shown(self._ledger, written.token), written.token.revision != token.revision, result)
 
+    def _opened(self, name: str, app: str | None) -> tuple[TokenRow, Token, Credentials]:
+        # Out of turn, a change by somebody else must not come between the row and its data key.
+        with self._ledger.glance():
+            row, token = self._ledger.find(name, self._ledger.scope(app))
+            return row, token, self._credentials(row, token)
+
+    def _credentials(self, row: TokenRow, token: Token) -> Credentials:
+        opened = self._safe.open(row)
+        if opened.provider != token.provider:
+            raise IntegrityError(f"the credentials of the token {row.token} are another provider's")
+        return opened
+
     def edited(
         self, turn: Turn, row: TokenRow, token: Token, change: TokenEdit, result: TestResult | None = None
     ) -> Written | None:
         """Return what the change adds to the commit; ``None`` if the token is that way already."""
-        before = self._safe.open(row)
+        before = self._credentials(row, token)
         provider, values = self._wanted(token, before, change)
         check_plaintext(self._ledger.roster, change.encrypted is False and token.encrypted)
         sealed = None
@@ -234,9 +247,7 @@ class TokenChanges:
         """Ask the provider about a token's present credentials, record what it said, and return it."""
         ledger = self._ledger
         ledger.require_admin()
-        with ledger.glance():
-            row, token = ledger.find(name, self._ledger.scope(app))
-            opened = self._safe.open(row)
+        row, token, opened = self._opened(name, app)
         provider = catalogue.load(token.provider)
         result = provider.test(with_defaults(provider, opened.fields))
         with ledger.turn(reason) as turn:

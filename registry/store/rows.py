@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from registry.errors import IntegrityError
 from registry.values import ApplicationId, MemberId, TokenId
 
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Count = Annotated[int, Meta(ge=0)]
 T = TypeVar("T")
 
@@ -60,8 +60,8 @@ class TokenRow(Struct, frozen=True, array_like=True):
     ``plain`` the same credentials readable, for tokens that someone chose not to encrypt.
     """
 
-    token: Annotated[TokenId, Meta(pattern="^[0-9a-f]{32}$")]
-    application: Annotated[ApplicationId, Meta(pattern="^[0-9a-f]{32}$")] | None
+    token: Annotated[TokenId, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    application: Annotated[ApplicationId, Meta(pattern=r"^[0-9a-f]{32}\Z")] | None
     name_tag: bytes
     version: Count
     revision: Count
@@ -69,6 +69,9 @@ class TokenRow(Struct, frozen=True, array_like=True):
     card: bytes
     box: bytes
     plain: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"TokenRow({self.token!r}, version={self.version})"
 
 
 class LoggedEvent(Struct, frozen=True):

@@ -108,7 +108,7 @@ class SQLiteStore:
         try:
             yield
         finally:
-            self._rows("COMMIT")
+            self._rows("ROLLBACK")
 
     def head(self) -> Head | None:
         """Return the newest commit, ``None`` in an empty store."""

@@ -85,9 +85,11 @@ class HistoryFilter(Struct, frozen=True, kw_only=True):
         topic = logged.stored.topic
         if self.event and not (topic.startswith(self.event) if self.event.endswith(".") else topic == self.event):
             return False
-        if (self.since and logged.at < self.since) or (self.until and logged.at > self.until):
-            return False
-        return self.actor is None or logged.author == self.actor
+        return not ((self.since and logged.at < self.since) or (self.until and logged.at > self.until))
+
+    def is_by(self, event: Event) -> bool:
+        """Return whether the event is by the member asked for, as its sealed contents say."""
+        return self.actor is None or event.by == self.actor
 
     def may_concern(self, logged: LoggedEvent) -> bool:
         """Return whether the event may be about one of the tokens, as far as can be said without opening it."""
@@ -123,7 +125,7 @@ def entries(
             continue
         event = opened(logged)
         known.follow(event)
-        if wants and _concerns(event, wanted.tokens):
+        if wants and wanted.is_by(event) and _concerns(event, wanted.tokens):
             yield _entry(logged, event, known)
 
 

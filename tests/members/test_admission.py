@@ -106,7 +106,7 @@ def test_joining_again_is_no_way_around_what_a_machine_has_seen(team, dora):
     team.do("alice", lambda r: r.members.rotate("global"))
     team.do("dora", lambda r: r.members.list())
     team.restore(older)
-    with pytest.raises(IntegrityError, match="this machine has seen event"):
+    with pytest.raises(IntegrityError, match="this machine has seen"):
         join(team.settings("dora"), invitation=dora)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +10,9 @@ from registry import IntegrityError, NotPermitted, Unusable, init_registry, load
 from registry.domain.roster_events import ApplicationRemoved, ApplicationRenamed
 from registry.pins import Pin, Pins
 from registry.sealing import roster_record
+from registry.sealing.envelope import Place
 from registry.sealing.identity import Identity
 from registry.sealing.roster_record import RosterRecord
-from registry.service.applications import roster_facts
 from registry.service.registry import store_url
 from tests.sealing.specimens import BOB
 from tests.service.attacks import fill, query, tamper
@@ -169,7 +170,7 @@ def test_another_registrys_store_under_the_same_path_is_refused(path, founded, a
     other = load_settings({"home": str(tmp_path / "other"), "identity": founded.identity.value}, {})
     init_registry(other, name="alice", surroundings=around)
     path.write_bytes(other.store_path().read_bytes())
-    with pytest.raises(IntegrityError, match="no founding"):
+    with pytest.raises(IntegrityError, match="this machine has seen"):
         reopened()
 
 
@@ -200,6 +201,72 @@ def test_the_pin_of_another_store_does_not_count(path, founded, reopened):
         reopened()
 
 
+def test_the_roster_is_not_read_twice(path, founded, around):
+    """What was checked at opening is what is used: a core that is changed later names no other application."""
+    with open_registry(founded, surroundings=around) as registry:
+        registry.applications.register("CRM", "form")
+        by_name = {view.name: view.id for view in registry.applications.list()}
+    with open_registry(founded, surroundings=around) as registry:
+        for version, topic, state in roster(path):
+            if topic == "application.registered":
+                record = RosterRecord.parse(state)
+                swapped = record.core
+                for name, other in (("Payroll", "CRM"), ("CRM", "Payroll")):
+                    if by_name[name].encode() in record.core:
+                        swapped = record.core.replace(by_name[name].encode(), by_name[other].encode())
+                store(path, version, RosterRecord(swapped, record.sealed, record.signature).encoded())
+        assert {view.name: view.id for view in registry.applications.list()} == by_name
+        with pytest.raises(IntegrityError):
+            list(registry.history())
+
+
+def test_a_roster_event_outside_the_roster_is_noticed(path, founded, around):
+    """An event with a topic of the roster in any other stream was signed by nobody."""
+    with open_registry(founded, surroundings=around) as registry:
+        tamper(
+            path,
+            "INSERT INTO stored_events SELECT ?, 1, topic, state, (SELECT MAX(position) + 1 FROM stored_events),"
+            " commit_number FROM stored_events WHERE topic = 'policy.changed' LIMIT 1",
+            parameters=("7" * 32,),
+        )
+        with pytest.raises(IntegrityError):
+            list(registry.history())
+
+
+def signed_by_alice(founded, around, version, topic, core, document):
+    """Return a roster event as a patched client of alice's writes it: any core, any sealed part."""
+    with open_registry(founded, surroundings=around) as registry:
+        ledger = registry._ledger
+        place = Place(ledger.registry, ledger.roster_stream, version, topic)
+        sealed = ledger.contents.seal(place, document)
+        linked = roster_record.link(ledger.registry, version, topic, core, sealed)
+        return RosterRecord(core, sealed, roster_record.sign(ledger.identity, linked)).encoded()
+
+
+def test_a_core_that_tells_a_sealed_field_is_refused(path, founded, around, reopened):
+    """Names, reasons and hosts never stand in the clear, not even if an admin's client writes them there."""
+    record = RosterRecord.parse(roster(path)[3][2])
+    core = json.dumps(json.loads(record.core) | {"reason": "told"}, separators=(",", ":")).encode()
+    sealed = {"host": "h", "client": "c"}
+    store(path, 4, signed_by_alice(founded, around, 4, "policy.changed", core, sealed))
+    with pytest.raises(IntegrityError, match="must be sealed"):
+        reopened()
+
+
+def test_a_sealed_part_that_contradicts_its_core_is_refused(path, founded, around):
+    """What auditors read is what clients obey: the sealed part cannot tell another policy than the core."""
+    record = RosterRecord.parse(roster(path)[3][2])
+    sealed = {"host": "h", "client": "c", "value": "yes"}
+    store(path, 4, signed_by_alice(founded, around, 4, "policy.changed", record.core, sealed))
+    pins = Pins(Path(founded.state.value))
+    known = pins.get(store_url(path))
+    pins.put(Pin(known.url, known.registry_id))  # a machine that has not seen the event as it was
+    with open_registry(founded, surroundings=around) as registry:
+        assert registry.policies.list() == {"allow-plaintext": "no"}
+        with pytest.raises(IntegrityError, match="contradicts"):
+            list(registry.history())
+
+
 @pytest.mark.parametrize("kind", [ApplicationRenamed, ApplicationRemoved])
 def test_even_an_admin_cannot_make_others_crash(path, founded, around, kind):
     """An event about an application that never was, signed by an admin's patched client, ends in no traceback."""
@@ -207,7 +274,7 @@ def test_even_an_admin_cannot_make_others_crash(path, founded, around, kind):
     with open_registry(founded, surroundings=around) as patched, contextlib.suppress(IntegrityError):
         ledger = patched._ledger
         with ledger.turn() as turn:
-            ledger.commit(turn, [kind(**roster_facts(ledger, turn), application="e" * 32, **label)])
+            ledger.commit(turn, [kind(**ledger.roster_facts(turn), application="e" * 32, **label)])
     with contextlib.suppress(IntegrityError), open_registry(founded, surroundings=around) as registry:
         assert len(registry.applications.list()) == 1
         assert len(list(registry.history())) > 4
