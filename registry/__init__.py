@@ -73,6 +73,9 @@ if TYPE_CHECKING:
     from registry.errors import (
         WrongPassphrase as WrongPassphrase,
     )
+    from registry.invitation import (
+        Invitation as Invitation,
+    )
     from registry.providers.interface import (
         Field as Field,
     )
@@ -99,6 +102,9 @@ if TYPE_CHECKING:
     )
     from registry.service.applications import (
         ApplicationView as ApplicationView,
+    )
+    from registry.service.disclosing import (
+        Resolved as Resolved,
     )
     from registry.service.doctor import (
         Diagnosis as Diagnosis,
@@ -130,6 +136,21 @@ if TYPE_CHECKING:
     from registry.service.initialising import (
         init_registry as init_registry,
     )
+    from registry.service.joining import (
+        Joined as Joined,
+    )
+    from registry.service.joining import (
+        join as join,
+    )
+    from registry.service.members import (
+        Departure as Departure,
+    )
+    from registry.service.members import (
+        KeyView as KeyView,
+    )
+    from registry.service.members import (
+        MemberView as MemberView,
+    )
     from registry.service.registry import (
         Registry as Registry,
     )
@@ -144,6 +165,9 @@ if TYPE_CHECKING:
     )
     from registry.service.surroundings import (
         Surroundings as Surroundings,
+    )
+    from registry.service.whoami import (
+        Whoami as Whoami,
     )
     from registry.service.wishes import (
         Changed as Changed,
@@ -186,6 +210,11 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "service.disclosing": ("Resolved",),
+    "service.whoami": ("Whoami",),
+    "service.joining": ("Joined", "join"),
+    "invitation": ("Invitation",),
+    "service.members": ("Departure", "KeyView", "MemberView"),
     "_version": ("__version__",),
     "errors": (
         "AlreadyExists",

@@ -2,12 +2,15 @@
 
 ::
 
-    <state>/pins/<SHA-256 of the store's URL, 32 hexadecimal digits>.json   {"version": 1, "url": …, "registry_id": …}
+    <state>/pins/<SHA-256 of the store's URL, 32 hexadecimal digits>.json
+
+    {"version": 1, "url": …, "registry_id": …, "size": …, "roster_version": …, "roster_head": …}
 
 The store is never asked what its own id is: whoever holds the database could answer as they like.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -25,6 +28,11 @@ class Pin(Struct, frozen=True):
 
     url: str
     registry_id: bytes
+    size: int = 0
+    """How many events there were when the machine last looked; a shorter history is not the same one."""
+    roster_version: int = 0
+    roster_head: bytes = b""
+    """How far the roster had come; a roster that does not pass through here is not the same one."""
 
 
 class Pins:
@@ -44,7 +52,13 @@ class Pins:
             document = json.loads(path.read_bytes())
             if document["version"] != VERSION or document["url"] != url:
                 raise ValueError
-            return Pin(url, bytes.fromhex(document["registry_id"]))
+            return Pin(
+                url,
+                bytes.fromhex(document["registry_id"]),
+                int(document["size"]),
+                int(document["roster_version"]),
+                bytes.fromhex(document["roster_head"]),
+            )
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -54,10 +68,29 @@ class Pins:
                 f"the pin {path} is damaged", "restore it from a backup, or remove it and join anew"
             ) from None
 
+    def advance(self, pin: Pin) -> None:
+        """Keep a pin unless this machine has seen more of the same registry meanwhile: a pin never goes back."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with open(self._folder / "lock", "w", opener=_private) as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                known = self.get(pin.url)
+                if known is None or (known.size, known.roster_version) < (pin.size, pin.roster_version):
+                    self.put(pin)
+        except OSError as error:
+            raise Unusable(f"the pin of {pin.url} cannot be written: {error.strerror}") from None
+
     def put(self, pin: Pin) -> None:
         """Keep a pin, whole or not at all."""
         path = self._path(pin.url)
-        document = {"version": VERSION, "url": pin.url, "registry_id": pin.registry_id.hex()}
+        document = {
+            "version": VERSION,
+            "url": pin.url,
+            "registry_id": pin.registry_id.hex(),
+            "size": pin.size,
+            "roster_version": pin.roster_version,
+            "roster_head": pin.roster_head.hex(),
+        }
         partial = path.with_suffix(f".{os.getpid()}")
         try:
             self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -162,3 +162,21 @@ def _read_config(path: Path) -> dict[str, str]:
 
 def _bad_config(path: Path, what: str) -> RegistryError:
     return InvalidValue(f"the configuration {path} is not right: {what}", "mend it or move it away")
+
+
+def remember_url(settings: Settings) -> bool:
+    """Write the store's URL into the configuration if that is what the next command needs; return whether it was."""
+    path = Path(settings.config.value)
+    if settings.url.source in {"config", "default", "environment"} or "url" in _read_config(path):
+        return False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f'url = "{_toml(settings.url.value)}"\n')
+    except OSError as error:
+        raise Unusable(f"the configuration {path} cannot be written: {error.strerror}") from None
+    return True
+
+
+def _toml(text: str) -> str:
+    return "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08X}" for c in text)

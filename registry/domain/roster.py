@@ -13,6 +13,7 @@ from registry.values import ApplicationId, MemberId
 ADMIN = "admin"
 AUDITOR = "auditor"
 APP = "app"
+ROLES = (ADMIN, AUDITOR, APP)
 
 AUDIT = "audit"
 GLOBAL = "global"
@@ -89,6 +90,8 @@ class Roster(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 
     version: int = 0
     members: Mapping[MemberId, Member] = {}
+    former: Mapping[MemberId, Member] = {}
+    """Those who were removed, as they last were."""
     applications: Mapping[ApplicationId, Application] = {}
     generations: Mapping[str, tuple[Generation, ...]] = {}
     grants: tuple[Grant, ...] = ()
@@ -107,6 +110,25 @@ class Roster(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     def admins(self) -> list[Member]:
         """Return the admins, in the order of their admission."""
         return [member for member in self.members.values() if member.role == ADMIN]
+
+    def audience_members(self, audience: str) -> list[Member]:
+        """Return who is to hold the audience's key, in the order of their admission."""
+        return [member for member in self.members.values() if audience in self.audiences_of(member)]
+
+    def audiences_of(self, member: Member) -> list[str]:
+        """Return the audiences whose keys the member is to hold, by its role."""
+        if member.role == ADMIN:
+            return [AUDIT, GLOBAL, FINGERPRINT, *map(application_audience, self.applications)]
+        if member.role == AUDITOR:
+            return [AUDIT]
+        return [GLOBAL, *([application_audience(member.application)] if member.application else [])]
+
+    def member(self, member: MemberId) -> Member:
+        """Return the member; ``NotFound`` if it is unknown or removed."""
+        try:
+            return self.members[member]
+        except KeyError:
+            raise NotFound("there is no such member", "'member list' shows them") from None
 
     def application(self, application: ApplicationId) -> Application:
         """Return the application; ``NotFound`` if it is unknown or removed."""

@@ -39,6 +39,8 @@ class RosterEvent(Event, frozen=True, kw_only=True):
     previous: bytes
     generations: tuple[Generation, ...] = ()
     grants: tuple[Grant, ...] = ()
+    labels: Mapping[str, bytes] = {}
+    """The names of applications whose audience has a new key, each by its id, sealed anew."""
 
 
 class RosterFounded(RosterEvent, frozen=True, kw_only=True):
@@ -72,12 +74,13 @@ class ApplicationRenamed(RosterEvent, frozen=True, kw_only=True):
 
 
 class ApplicationRemoved(RosterEvent, frozen=True, kw_only=True):
-    """An application is gone; its tokens are deleted in the same commit."""
+    """An application is gone; its tokens are deleted in the same commit, and its app members are removed by it."""
 
     TOPIC: ClassVar[str] = "application.removed"
-    SEALED: ClassVar[frozenset[str]] = RosterEvent.SEALED | {"name"}
+    SEALED: ClassVar[frozenset[str]] = RosterEvent.SEALED | {"name", "exposed"}
     application: ApplicationId
     name: str = ""
+    exposed: Mapping[str, int] = {}
 
 
 class PolicyChanged(RosterEvent, frozen=True, kw_only=True):
@@ -86,3 +89,56 @@ class PolicyChanged(RosterEvent, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "policy.changed"
     policy: str
     value: str
+
+
+class MemberAdmitted(RosterEvent, frozen=True, kw_only=True):
+    """A person or a running app belongs to the registry from now on."""
+
+    TOPIC: ClassVar[str] = "member.admitted"
+    SEALED: ClassVar[frozenset[str]] = RosterEvent.SEALED | {"name"}
+    member: MemberId
+    role: str
+    application: ApplicationId | None = None
+    keys: MemberKeys
+    name: str = ""
+
+
+class MemberRoleChanged(RosterEvent, frozen=True, kw_only=True):
+    """A member has another role. ``exposed`` names the tokens that it could have opened and can no longer.
+
+    Each comes with the revision of its credentials at that moment: it stays exposed until they are changed.
+    """
+
+    TOPIC: ClassVar[str] = "member.role_changed"
+    SEALED: ClassVar[frozenset[str]] = RosterEvent.SEALED | {"name", "exposed"}
+    member: MemberId
+    role: str
+    application: ApplicationId | None = None
+    name: str = ""
+    exposed: Mapping[str, int] = {}
+
+
+class MemberRenewed(RosterEvent, frozen=True, kw_only=True):
+    """A member has other keys; whatever its former ones opened has other keys too."""
+
+    TOPIC: ClassVar[str] = "member.renewed"
+    SEALED: ClassVar[frozenset[str]] = RosterEvent.SEALED | {"name"}
+    member: MemberId
+    keys: MemberKeys
+    name: str = ""
+
+
+class MemberRemoved(RosterEvent, frozen=True, kw_only=True):
+    """A member does not belong to the registry any more. ``exposed`` is as in ``MemberRoleChanged``."""
+
+    TOPIC: ClassVar[str] = "member.removed"
+    SEALED: ClassVar[frozenset[str]] = RosterEvent.SEALED | {"name", "exposed"}
+    member: MemberId
+    name: str = ""
+    exposed: Mapping[str, int] = {}
+
+
+class AudienceRotated(RosterEvent, frozen=True, kw_only=True):
+    """Audiences have fresh keys, for no other reason than that the old ones were old."""
+
+    TOPIC: ClassVar[str] = "audience.rotated"

@@ -1,13 +1,15 @@
 """How events change the roster, and what its rules refuse."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import structs
 
 from registry.domain.roster import (
     ADMIN,
+    APP,
     KINDS,
     POLICIES,
+    ROLES,
     Application,
     Member,
     Roster,
@@ -17,52 +19,154 @@ from registry.domain.roster_events import (
     ApplicationRegistered,
     ApplicationRemoved,
     ApplicationRenamed,
+    AudienceRotated,
+    MemberAdmitted,
+    MemberRemoved,
+    MemberRenewed,
+    MemberRoleChanged,
     PolicyChanged,
     RosterEvent,
     RosterFounded,
 )
-from registry.errors import AlreadyExists, InvalidValue, NotFound
-from registry.values import ApplicationId
+from registry.errors import AlreadyExists, InvalidValue, NotFound, NotPermitted
+from registry.values import ApplicationId, MemberId
+
+# Characters that are hard to tell apart in many typefaces; names that differ in nothing else imitate each other.
+_LOOK_ALIKE = str.maketrans("01i_.", "oll--")
 
 
 def evolve(roster: Roster, event: RosterEvent) -> Roster:
-    """Return the roster after the event. It trusts the event: signature, author and chain are checked before."""
-    generations = dict(roster.generations)
-    for generation in event.generations:
-        generations[generation.audience] = (*generations.get(generation.audience, ()), generation)
-    roster = structs.replace(
-        roster,
-        version=event.originator_version,
-        generations=generations,
-        grants=roster.grants + event.grants,
-    )
+    """Return the roster after the event; ``InvalidValue`` or ``NotFound`` if it cannot follow.
+
+    It trusts signature, author and chain, which are checked before.
+    """
     match event:
         case RosterFounded():
             founders = {f.member: Member(f.member, ADMIN, f.keys) for f in event.statement.founders}
-            return structs.replace(roster, members=founders)
+            roster = structs.replace(roster, members=founders)
         case ApplicationRegistered():
-            return _with_application(roster, Application(event.application, event.kind, event.label))
+            application = Application(event.application, check_kind(event.kind), event.label)
+            roster = structs.replace(roster, applications={**roster.applications, application.id: application})
         case ApplicationRenamed():
-            return _with_application(roster, structs.replace(roster.applications[event.application], label=event.label))
+            roster = _relabelled(roster, {event.application: event.label})
         case ApplicationRemoved():
-            return _without_application(roster, event.application)
+            roster = _without_application(roster, roster.application(event.application))
+        case MemberAdmitted():
+            roster = _with_member(roster, Member(event.member, event.role, event.keys, event.application))
+        case MemberRoleChanged():
+            member = roster.member(event.member)
+            roster = _with_member(roster, Member(member.id, event.role, member.keys, event.application))
+        case MemberRenewed():
+            roster = _with_member(roster, structs.replace(roster.member(event.member), keys=event.keys))
+        case MemberRemoved():
+            roster = _without_members(roster, [roster.member(event.member)])
         case PolicyChanged():
-            return structs.replace(roster, policies={**roster.policies, event.policy: event.value})
+            check_policy(event.policy, event.value)
+            roster = structs.replace(roster, policies={**roster.policies, event.policy: event.value})
+        case AudienceRotated():
+            pass
+    return _with_keys(_relabelled(roster, event.labels), event)
+
+
+def _with_keys(roster: Roster, event: RosterEvent) -> Roster:
+    generations = dict(roster.generations)
+    for generation in event.generations:
+        known = generations.get(generation.audience, ())
+        if generation.number != (known[-1].number + 1 if known else 1):
+            raise InvalidValue(f"generation {generation.number} of {generation.audience} cannot come next")
+        generations[generation.audience] = (*known, generation)
+    for grant in event.grants:
+        entitled = roster.audiences_of(roster.member(grant.member))
+        numbers = [generation.number for generation in generations.get(grant.audience, ())]
+        if grant.audience not in entitled or grant.number not in numbers[-1:]:
+            raise InvalidValue(
+                f"a member is granted generation {grant.number} of {grant.audience}, which is not its due"
+            )
+    return structs.replace(
+        roster, version=event.originator_version, generations=generations, grants=roster.grants + event.grants
+    )
+
+
+def _relabelled(roster: Roster, labels: Mapping[str, bytes]) -> Roster:
+    if not labels:
+        return roster
+    applications = dict(roster.applications)
+    for key, label in labels.items():
+        application = roster.application(ApplicationId(key))
+        applications[application.id] = structs.replace(application, label=label)
+    return structs.replace(roster, applications=applications)
+
+
+def _with_member(roster: Roster, member: Member) -> Roster:
+    check_role(roster, member.role, member.application)
+    if member.id in roster.former:
+        raise InvalidValue("a member that was removed comes back")
+    roster = structs.replace(roster, members={**roster.members, member.id: member})
+    return _with_an_admin(roster)
+
+
+def _without_members(roster: Roster, gone: Iterable[Member]) -> Roster:
+    former = {member.id: member for member in gone}
+    return _with_an_admin(
+        structs.replace(
+            roster,
+            members={key: member for key, member in roster.members.items() if key not in former},
+            former={**roster.former, **former},
+        )
+    )
+
+
+def _with_an_admin(roster: Roster) -> Roster:
+    if not roster.admins():
+        raise NotPermitted("a registry always keeps one admin", "make another member an admin before")
     return roster
 
 
-def _with_application(roster: Roster, application: Application) -> Roster:
-    return structs.replace(roster, applications={**roster.applications, application.id: application})
-
-
-def _without_application(roster: Roster, application: ApplicationId) -> Roster:
-    audience = application_audience(application)
+def _without_application(roster: Roster, application: Application) -> Roster:
+    audience = application_audience(application.id)
+    roster = _without_members(roster, app_members(roster, application.id))
     return structs.replace(
         roster,
-        applications={key: value for key, value in roster.applications.items() if key != application},
+        applications={key: value for key, value in roster.applications.items() if key != application.id},
         generations={key: value for key, value in roster.generations.items() if key != audience},
         grants=tuple(grant for grant in roster.grants if grant.audience != audience),
     )
+
+
+def app_members(roster: Roster, application: ApplicationId) -> list[Member]:
+    """Return the app members of an application."""
+    return [member for member in roster.members.values() if member.application == application]
+
+
+def check_role(roster: Roster, role: str, application: ApplicationId | None) -> None:
+    """Raise ``InvalidValue`` unless the role exists and comes with an application just if it is ``app``."""
+    if role not in ROLES:
+        raise InvalidValue(f"there is no role {role!r}", f"the roles are: {', '.join(ROLES)}")
+    if (role == APP) != (application is not None):
+        raise InvalidValue("an app member belongs to one application, and no other member does", "--role app --app APP")
+    if application is not None:
+        roster.application(application)
+
+
+def check_keys_free(roster: Roster, member: Member) -> None:
+    """Raise ``AlreadyExists`` if one of the member's keys is or was another's, or its own before."""
+    for known in (*roster.members.values(), *roster.former.values()):
+        if known.keys.signing == member.keys.signing or known.keys.sealing == member.keys.sealing:
+            raise AlreadyExists("these keys belong to a member already, or did", "'identity new' makes fresh ones")
+
+
+def check_member_name_free(names: Mapping[MemberId, str], name: str) -> None:
+    """Raise ``AlreadyExists`` if a member, or one that was removed, has the name or one that looks like it."""
+    for known in names.values():
+        if _skeleton(known) == _skeleton(name):
+            raise AlreadyExists(
+                f"the name {name!r} is that of the member {known!r}, or looks like it",
+                "names are never used again, so that the history stays clear",
+            )
+
+
+def _skeleton(name: str) -> str:
+    return name.lower().translate(_LOOK_ALIKE).replace("rn", "m").replace("vv", "w")
 
 
 def check_kind(kind: str) -> str:

@@ -1,18 +1,18 @@
 """Use cases of applications: register, rename, remove, list."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec import Struct, structs
 
 from registry.domain import roster_rules as rules
 from registry.domain import token_rules as tokens
 from registry.domain.events import Event
-from registry.domain.roster import application_audience
+from registry.domain.roster import GLOBAL, application_audience
 from registry.domain.roster_events import ApplicationRegistered, ApplicationRemoved, ApplicationRenamed
 from registry.errors import Conflict
 from registry.sealing import application_label, grants
-from registry.service.ledger import Ledger, Turn
+from registry.service.ledger import Ledger
+from registry.service.rotation import exposed, rotate
 from registry.values import ApplicationId, fold, parse_application_name
 
 
@@ -53,7 +53,7 @@ class Applications:
             application = ApplicationId(ledger.surroundings.new_id())
             generation, key = grants.new_generation(ledger.registry, application_audience(application))
             event = ApplicationRegistered(
-                **roster_facts(ledger, turn),
+                **ledger.roster_facts(turn),
                 changed=("name", "kind"),
                 generations=(generation,),
                 grants=tuple(grants.grant(ledger.registry, key, admin) for admin in ledger.roster.admins()),
@@ -77,7 +77,7 @@ class Applications:
             self._check_free(new_name, but=application)
             key = ledger.keyring.current(application_audience(application))
             label = application_label.seal(ledger.registry, application, key, new_name)
-            facts = roster_facts(ledger, turn) | {"changed": ("name",)}
+            facts = ledger.roster_facts(turn) | {"changed": ("name",)}
             event = ApplicationRenamed(**facts, application=application, label=label, name=new_name)
             ledger.commit(turn, [event])
         return True
@@ -103,8 +103,19 @@ class Applications:
                 raise Conflict("the application's tokens have changed meanwhile", "look at them again, then decide")
             events: list[Event] = [event for token in doomed for event in tokens.delete(turn.context, token)]
             last_name = ledger.directory().applications[application]
-            events.append(ApplicationRemoved(**roster_facts(ledger, turn), application=application, name=last_name))
-            ledger.commit(turn, events, dropped=[token.id for token in doomed], shred=bool(doomed))
+            wish = ApplicationRemoved(**ledger.roster_facts(turn), application=application, name=last_name)
+            after = rules.evolve(ledger.roster, wish)
+            if len(after.members) < len(ledger.roster.members):
+                # Its members held the global key too.
+                rotation = rotate(ledger, after, [GLOBAL])
+                known = exposed(ledger, after, {GLOBAL})
+                events.append(structs.replace(wish, exposed=known, **rotation.facts()))
+                rows, data_keys = rotation.rows, rotation.data_keys
+            else:
+                events.append(wish)
+                rows, data_keys = (), {}
+            gone = [token.id for token in doomed]
+            ledger.commit(turn, events, rows=rows, data_keys=data_keys, dropped=gone, shred=bool(gone or rows))
         return names
 
     def _view(self, application: ApplicationId) -> ApplicationView:
@@ -115,13 +126,3 @@ class Applications:
     def _check_free(self, name: str, but: ApplicationId | None = None) -> None:
         folded = {app: fold(known) for app, known in self._ledger.directory().applications.items()}
         rules.check_name_free(folded, fold(name), but)
-
-
-def roster_facts(ledger: Ledger, turn: Turn) -> dict[str, Any]:
-    """Return what the next event of the roster has in common with every other."""
-    return {
-        "originator_id": ledger.roster_stream,
-        "originator_version": ledger.roster.version + 1,
-        "previous": ledger.roster.head,
-        **structs.asdict(turn.context),
-    }

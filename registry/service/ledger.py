@@ -1,17 +1,20 @@
 """The registry as one member sees it: the roster, the member's keys, the current rows, and the way to commit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from registry.domain.events import Context, Event
-from registry.domain.roster import ADMIN, AUDITOR, Member, Roster, scope_audience
+from registry.domain.roster import ADMIN, AUDITOR, Member, Roster, application_audience, scope_audience
 from registry.domain.roster_events import RosterEvent
 from registry.domain.token import Token
-from registry.errors import ClockBehind, IntegrityError, NotFound, NotPermitted
-from registry.sealing import roster_record, tags
+from registry.errors import ClockBehind, Conflict, IntegrityError, NotFound, NotPermitted
+from registry.invitation import Invitation
+from registry.pins import Pin
+from registry.sealing import application_label, roster_record, tags
 from registry.sealing.envelope import Place
 from registry.sealing.identity import Identity
 from registry.sealing.keyring import Keyring
@@ -37,18 +40,51 @@ class Turn(Struct, frozen=True):
 class Ledger:
     """Reads what is there, checks it, and writes commits. One instance serves one member and one store."""
 
-    def __init__(self, store: SQLiteStore, registry: bytes, identity: Identity, surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        store: SQLiteStore,
+        pin: Pin,
+        identity: Identity,
+        surroundings: Surroundings,
+        remember: Callable[[Pin], None],
+    ) -> None:
         self.store = store
-        self.registry = registry
+        self.registry = pin.registry_id
         self.identity = identity
         self.surroundings = surroundings
-        self.roster_stream = roster_record.stream_id(registry)
-        self.roster = roster_chain.follow(registry, Roster(), store.stream(self.roster_stream))
+        self.roster_stream = roster_record.stream_id(self.registry)
+        self._pin = pin
+        self._remember = remember
+        self.roster = self._first_roster()
         self.member = self._find_member()
-        self.keyring = Keyring(registry, identity, self.member.id, self.roster)
-        self.contents = Contents(registry, identity, self.keyring)
+        self.keyring = Keyring(self.registry, identity, self.member.id, self.roster)
+        self.contents = Contents(self.registry, identity, self.keyring)
         self._name_keys: dict[tuple[str, int], bytes] = {}
+        self._pin_roster()
         self._directory: tuple[int, Directory] | None = None
+
+    def _first_roster(self) -> Roster:
+        """Read the roster from its founding on; it must pass through what this machine has seen of it."""
+        events = self.store.stream(self.roster_stream)
+        seen, news = events[: self._pin.roster_version], events[self._pin.roster_version :]
+        if len(seen) < self._pin.roster_version:
+            raise IntegrityError(
+                f"the roster ends at event {len(seen)}; this machine has seen event {self._pin.roster_version}",
+                "the store was cut or replaced by an older copy",
+            )
+        roster = roster_chain.follow(self.registry, Roster(), seen)
+        if seen and roster.head != self._pin.roster_head:
+            raise IntegrityError(
+                f"roster event {roster.version} is not the one that this machine has seen", "the store was exchanged"
+            )
+        return roster_chain.follow(self.registry, roster, news)
+
+    def _pin_roster(self) -> None:
+        if self.roster.version > self._pin.roster_version:
+            head = self.store.head()
+            size = head.size if head else 0
+            self._pin = Pin(self._pin.url, self.registry, size, self.roster.version, self.roster.head)
+            self._remember(self._pin)
 
     def _find_member(self) -> Member:
         if not self.roster.version:
@@ -67,6 +103,7 @@ class Ledger:
             self.roster = roster_chain.follow(self.registry, self.roster, news)
             self.member = self._find_member()
             self.keyring.follow(self.roster)
+            self._pin_roster()
 
     def require(self, *roles: str) -> None:
         """Raise ``NotPermitted`` unless the member has one of the roles now. Every use case begins here."""
@@ -89,6 +126,20 @@ class Ledger:
             self._directory = (self.roster.version, directory(events))
         return self._directory[1]
 
+    def own_application(self) -> str | None:
+        """Return the name of the application that the member belongs to, as its label says; ``None`` for none."""
+        own = self.member.application
+        if own is None:
+            return None
+        label = self.roster.application(own).label
+        key = self.keyring.key(application_audience(own), application_label.generation(label))
+        return application_label.unseal(self.registry, own, key, label)
+
+    def invitation(self) -> Invitation:
+        """Return what a newcomer must find in the store from now on."""
+        head = self.store.head()
+        return Invitation(self.registry, head.size if head else 0, self.roster.version, self.roster.head)
+
     def scope(self, application: str | None) -> ApplicationId | None:
         """Return the id of the application of that name; ``None`` is the global scope."""
         return None if application is None else self.directory().find_application(application)
@@ -99,11 +150,17 @@ class Ledger:
         return Context(self.member.id, around.clock(), around.host, around.client, parse_reason(reason))
 
     @contextmanager
-    def turn(self, reason: str | None = None) -> Iterator[Turn]:
-        """Wait for one's turn to write, and hold it: nothing that is read meanwhile is out of date."""
+    def turn(self, reason: str | None = None, *, roster: bool = False) -> Iterator[Turn]:
+        """Wait for one's turn to write, and hold it: nothing that is read meanwhile is out of date.
+
+        With ``roster`` the caller's decision rests on the roster as it knew it: ``Conflict`` if that has changed.
+        """
         parse_reason(reason)
+        known = self.roster.version
         with self.store.queued():
             self.refresh()
+            if roster and self.roster.version != known:
+                raise Conflict("somebody else changed the roster meanwhile", "look at it again, then decide")
             head = self.store.head()
             if head is None:
                 raise IntegrityError("the store has lost its commits", "restore it from a backup")
@@ -144,6 +201,15 @@ class Ledger:
         if shred:
             self.store.shred()
         return commit.size
+
+    def roster_facts(self, turn: Turn) -> dict[str, Any]:
+        """Return what the next event of the roster has in common with every other."""
+        return {
+            "originator_id": self.roster_stream,
+            "originator_version": self.roster.version + 1,
+            "previous": self.roster.head,
+            **structs.asdict(turn.context),
+        }
 
     def next_version(self, stream: str) -> int:
         """Return the version that the stream's next event takes."""

@@ -3,7 +3,6 @@
 from registry.domain.roster import POLICIES
 from registry.domain.roster_events import PolicyChanged
 from registry.domain.roster_rules import check_policy
-from registry.service.applications import roster_facts
 from registry.service.ledger import Ledger
 
 
@@ -25,6 +24,6 @@ class Policies:
         with ledger.turn(reason) as turn:
             if ledger.roster.policy(policy) == value:
                 return False
-            event = PolicyChanged(**roster_facts(ledger, turn), changed=(policy,), policy=policy, value=value)
+            event = PolicyChanged(**ledger.roster_facts(turn), changed=(policy,), policy=policy, value=value)
             ledger.commit(turn, [event])
         return True

@@ -18,9 +18,12 @@ from registry.values import Secret
 
 if TYPE_CHECKING:
     from registry.service.applications import Applications
+    from registry.service.disclosing import Disclosing, Resolved
     from registry.service.history import HistoryQuery
     from registry.service.importing import Importing
+    from registry.service.members import Members
     from registry.service.policies import Policies
+    from registry.service.whoami import Whoami
     from registry.views.history import HistoryEntry
 
 PassphrasePrompt = Callable[[], Secret]
@@ -48,6 +51,37 @@ class Registry:
         from registry.service.policies import Policies  # noqa: PLC0415
 
         return Policies(self._ledger)
+
+    @cached_property
+    def members(self) -> "Members":
+        """The members of the registry, and the keys they are given."""
+        from registry.service.members import Members  # noqa: PLC0415
+
+        return Members(self._ledger)
+
+    @cached_property
+    def _disclosing(self) -> "Disclosing":
+        from registry.service.disclosing import Disclosing  # noqa: PLC0415
+
+        return Disclosing(self._ledger)
+
+    def resolve(
+        self, name: str, *, app: str | None = None, only_global: bool = False, process: str | None = None
+    ) -> "Resolved":
+        """Return a token's credentials as a running app needs them; their first use is recorded before.
+
+        For an app member a name without ``app`` means its own application's token before a global one, for an admin
+        the global one. ``process`` names the process that asks; a form-based app's token is refused to any.
+        """
+        from registry.service.disclosing import Asked  # noqa: PLC0415
+
+        return self._disclosing.resolve(Asked(name=name, app=app, only_global=only_global, process=process))
+
+    def whoami(self) -> "Whoami":
+        """Return who the identity is in this registry, and what it may open."""
+        from registry.service.whoami import whoami  # noqa: PLC0415
+
+        return whoami(self._ledger)
 
     @cached_property
     def importing(self) -> "Importing":
@@ -96,16 +130,14 @@ def open_registry(
     path = settings.store_path()
     store = SQLiteStore.open(path)
     try:
-        pin = Pins(Path(settings.state.value)).get(store_url(path))
+        pins = Pins(Path(settings.state.value))
+        pin = pins.get(store_url(path))
         if pin is None:
-            raise Unusable(
-                f"this machine does not know the registry at {path}",
-                "it has no pin of it; the id of a registry is never taken from its database",
-            )
+            raise Unusable(f"this machine does not know the registry at {path}", "'join' makes it known")
         identity = open_identity(settings, passphrase)
         if store.shred_pending():
             store.shred()
-        return Registry(Ledger(store, pin.registry_id, identity, surroundings or Surroundings()))
+        return Registry(Ledger(store, pin, identity, surroundings or Surroundings(), pins.advance))
     except BaseException:
         store.close()
         raise

@@ -7,13 +7,12 @@ from msgspec import Struct
 from registry.domain import token_rules as rules
 from registry.domain.roster import Roster
 from registry.domain.token import Token
-from registry.domain.token_events import TokenDisclosed, TokenEvent
+from registry.domain.token_events import TokenEvent
 from registry.domain.token_rules import Change, folded
 from registry.errors import (
     AlreadyExists,
     Conflict,
     InvalidValue,
-    NotFound,
     NotPermitted,
     ProviderRejected,
     ProviderUndecided,
@@ -245,32 +244,6 @@ class TokenChanges:
             events = rules.record_test(turn.context, present, result.outcome, result.detail)
             ledger.commit(turn, events, rows=[ledger.row(folded(present, events), now.box, now.plain)])
         return result
-
-    def reveal(self, name: str, field: str, *, app: str | None = None, reason: str | None = None) -> Secret:
-        """Return one value of a token, after that was recorded; ``NotFound`` if the field is not set."""
-        ledger = self._ledger
-        ledger.require_admin()
-        with ledger.turn(reason) as turn:
-            row, token = ledger.find(name, self._ledger.scope(app))
-            opened = self._safe.open(row)
-            if field not in opened.fields:
-                raise NotFound(f"the token has no field {field!r}", f"it has: {', '.join(opened.fields)}")
-            disclosed = TokenDisclosed(
-                originator_id=ledger.member.id,
-                originator_version=ledger.next_version(ledger.member.id),
-                by=turn.context.by,
-                at=turn.context.at,
-                host=turn.context.host,
-                client=turn.context.client,
-                reason=turn.context.reason,
-                changed=(field,),
-                token=token.id,
-                revision=token.revision,
-                purpose="reveal",
-                application=token.application,
-            )
-            ledger.commit(turn, [disclosed])
-        return opened.fields[field]
 
     def _tested(self, provider: Provider, values: Mapping[str, Secret]) -> TestResult:
         result = provider.test(with_defaults(provider, values))

@@ -12,6 +12,7 @@ from registry.views.current import TokenView
 
 if TYPE_CHECKING:
     from registry.providers.interface import TestResult
+    from registry.service.disclosing import Asked, Disclosing
     from registry.service.token_changes import TokenChanges
     from registry.service.wishes import Changed, NewToken, TokenEdit
     from registry.values import Secret
@@ -29,6 +30,12 @@ class Tokens:
 
         return TokenChanges(self._ledger)
 
+    @cached_property
+    def _disclosing(self) -> "Disclosing":
+        from registry.service.disclosing import Disclosing  # noqa: PLC0415 - as above
+
+        return Disclosing(self._ledger)
+
     def show(self, name: str, *, app: str | None = None) -> TokenView:
         """Return a token as it is now; ``NotFound`` if there is none of that name in the scope."""
         self._ledger.require_reader()
@@ -41,10 +48,12 @@ class Tokens:
         only_global: bool = False,
         match: str | None = None,
         expiring: timedelta | None = None,
+        exposed: bool = False,
     ) -> Iterator[TokenView]:
         """Yield the tokens of a scope, or of all, whose name or description contains ``match``.
 
-        ``expiring`` leaves only those that end within that time, or have ended.
+        ``expiring`` leaves only those that end within that time, or have ended; ``exposed`` only those that somebody
+        could have opened who may not any more, until their credentials are changed.
         """
         self._ledger.require_reader()
         scope = self._ledger.scope(app)
@@ -52,6 +61,8 @@ class Tokens:
         found = []
         for row in self._ledger.store.rows():
             if (app is not None and row.application != scope) or (only_global and row.application is not None):
+                continue
+            if exposed and self._ledger.directory().exposures.get(row.token) != row.box_revision:
                 continue
             token = self._ledger.token(row)
             if match is not None and fold(match) not in fold(token.name) + "\n" + fold(token.description):
@@ -101,6 +112,30 @@ class Tokens:
         """Ask the provider about a token's present credentials, record what it said, and return it."""
         return self._changes.test(name, app=app, reason=reason)
 
-    def reveal(self, name: str, field: str, *, app: str | None = None, reason: str | None = None) -> "Secret":
-        """Return one value of a token, after that was recorded; ``NotFound`` if the field is not set."""
-        return self._changes.reveal(name, field, app=app, reason=reason)
+    def reveal(
+        self,
+        name: str,
+        field: str,
+        *,
+        app: str | None = None,
+        only_global: bool = False,
+        process: str | None = None,
+        reason: str | None = None,
+    ) -> "Secret":
+        """Return one value of a token, after that was recorded; ``NotFound`` if the field is not set.
+
+        For an app member a name without ``app`` means its own application's token before a global one.
+        """
+        asked = self._asked(name, app, only_global=only_global, process=process)
+        return self._disclosing.reveal(asked, field, reason)
+
+    def explain(
+        self, name: str, *, app: str | None = None, only_global: bool = False, process: str | None = None
+    ) -> str:
+        """Return which token the name means to the caller, and why, in a line of words."""
+        return self._disclosing.meant(self._asked(name, app, only_global=only_global, process=process)).why
+
+    def _asked(self, name: str, app: str | None, *, only_global: bool, process: str | None) -> "Asked":
+        from registry.service.disclosing import Asked  # noqa: PLC0415
+
+        return Asked(name=name, app=app, only_global=only_global, process=process)

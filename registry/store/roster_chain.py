@@ -7,7 +7,7 @@ from msgspec import structs
 from registry.domain.roster import ADMIN, Roster
 from registry.domain.roster_events import RosterEvent, RosterFounded
 from registry.domain.roster_rules import evolve
-from registry.errors import IntegrityError
+from registry.errors import IntegrityError, InvalidValue, NotFound, NotPermitted
 from registry.sealing import roster_record
 from registry.sealing.roster_record import RosterRecord
 from registry.store import codec
@@ -25,7 +25,7 @@ def follow(registry: bytes, roster: Roster, stored_events: Sequence[Stored]) -> 
     for stored in stored_events:
         try:
             roster = _next(registry, roster, stored)
-        except IntegrityError as error:
+        except (IntegrityError, InvalidValue, NotFound, NotPermitted) as error:
             raise IntegrityError(f"roster event {stored.originator_version} ({stored.topic}): {error}") from None
         except (ValueError, TypeError):
             raise IntegrityError(
@@ -49,7 +49,6 @@ def _next(registry: bytes, roster: Roster, stored: Stored) -> Roster:
         raise IntegrityError("it does not follow the event before it")
     linked = roster_record.link(registry, event.originator_version, event.TOPIC, record.core, record.sealed)
     roster_record.check_signature(author.keys.signing, linked, record.signature)
-    _check_generations(roster, event)
     return structs.replace(evolve(roster, event), head=linked)
 
 
@@ -73,10 +72,3 @@ def _check_founding(registry: bytes, roster: Roster, founded: RosterFounded) -> 
         raise IntegrityError("a registry is founded once")
     if roster_record.registry_id(founding_bytes(founded)) != registry:
         raise IntegrityError("this is another registry than the one this machine knows")
-
-
-def _check_generations(roster: Roster, event: RosterEvent) -> None:
-    for generation in event.generations:
-        known = roster.generations.get(generation.audience, ())
-        if generation.number != (known[-1].number + 1 if known else 1):
-            raise IntegrityError(f"generation {generation.number} of {generation.audience} cannot come next")

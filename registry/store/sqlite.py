@@ -156,10 +156,15 @@ class SQLiteStore:
             yield from map(_token_row, page)
             last = page[-1][0]
 
-    def rows_of(self, application: ApplicationId) -> list[TokenRow]:
-        """Return the current rows of an application's tokens."""
-        statement = f"SELECT {_ROW} FROM tokens WHERE application_id = ? ORDER BY token_id"  # noqa: S608 - a constant
+    def rows_of(self, application: ApplicationId | None) -> list[TokenRow]:
+        """Return the current rows of an application's tokens; ``None`` stands for the global ones."""
+        statement = f"SELECT {_ROW} FROM tokens WHERE application_id IS ? ORDER BY token_id"  # noqa: S608 - a constant
         return list(map(_token_row, self._rows(statement, (application,))))
+
+    def data_keys(self) -> dict[TokenId, bytes]:
+        """Return the wrapped data keys of all tokens."""
+        rows = self._rows("SELECT token_id, wrapped FROM data_keys")
+        return dict(typed(list[tuple[TokenId, bytes]], rows, "data_keys"))
 
     def data_key(self, token: TokenId) -> bytes | None:
         """Return the wrapped data key of a token's credentials."""

@@ -17,6 +17,11 @@ ROSTER_TOPICS: Mapping[str, type[Event]] = MappingProxyType(
             roster_events.ApplicationRenamed,
             roster_events.ApplicationRemoved,
             roster_events.PolicyChanged,
+            roster_events.MemberAdmitted,
+            roster_events.MemberRoleChanged,
+            roster_events.MemberRenewed,
+            roster_events.MemberRemoved,
+            roster_events.AudienceRotated,
         )
     }
 )

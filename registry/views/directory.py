@@ -1,6 +1,7 @@
 """The names of members and applications, past ones too: read from the roster's sealed contents."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -9,6 +10,10 @@ from registry.domain.roster_events import (
     ApplicationRegistered,
     ApplicationRemoved,
     ApplicationRenamed,
+    MemberAdmitted,
+    MemberRemoved,
+    MemberRoleChanged,
+    RosterEvent,
     RosterFounded,
 )
 from registry.errors import NotFound
@@ -18,9 +23,15 @@ from registry.values import ApplicationId, MemberId, fold
 class Directory(Struct, frozen=True):
     """Who and what the ids stand for; ``applications`` holds those there are, ``former`` the names of all ever."""
 
-    members: Mapping[MemberId, str]
-    applications: Mapping[ApplicationId, str]
-    former: Mapping[ApplicationId, str]
+    members: dict[MemberId, str]
+    applications: dict[ApplicationId, str]
+    former: dict[ApplicationId, str]
+    admissions: dict[MemberId, tuple[datetime, MemberId]]
+    """When each member was admitted, and by whom."""
+    generations: dict[tuple[str, int], datetime]
+    """When each generation of an audience was made."""
+    exposures: dict[str, int]
+    """Tokens that a former holder of their keys could have opened, with the last such revision of their credentials."""
 
     def member(self, member: MemberId) -> str:
         """Return a member's name, its id where the name is unknown."""
@@ -52,16 +63,29 @@ class Directory(Struct, frozen=True):
 
 
 def directory(events: Iterable[Event]) -> Directory:
-    """Return the names that the roster's events give."""
-    members: dict[MemberId, str] = {}
-    applications: dict[ApplicationId, str] = {}
-    former: dict[ApplicationId, str] = {}
+    """Return what the roster's events say of names, times and exposures."""
+    known = Directory({}, {}, {}, {}, {}, {})
     for event in events:
-        match event:
-            case RosterFounded():
-                members.update({MemberId(member): name for member, name in event.names.items()})
-            case ApplicationRegistered() | ApplicationRenamed():
-                applications[event.application] = former[event.application] = event.name
-            case ApplicationRemoved():
-                del applications[event.application]
-    return Directory(members, applications, former)
+        if isinstance(event, RosterEvent):
+            _follow(known, event)
+    return known
+
+
+def _follow(known: Directory, event: RosterEvent) -> None:
+    for generation in event.generations:
+        known.generations[generation.audience, generation.number] = event.at
+    match event:
+        case RosterFounded():
+            for founder in event.statement.founders:
+                known.members[founder.member] = event.names[founder.member]
+                known.admissions[founder.member] = (event.at, event.by)
+        case MemberAdmitted():
+            known.members[event.member] = event.name
+            known.admissions[event.member] = (event.at, event.by)
+        case ApplicationRegistered() | ApplicationRenamed():
+            known.applications[event.application] = known.former[event.application] = event.name
+        case ApplicationRemoved():
+            del known.applications[event.application]
+            known.exposures.update(event.exposed)
+        case MemberRemoved() | MemberRoleChanged():
+            known.exposures.update(event.exposed)

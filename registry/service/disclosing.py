@@ -1,0 +1,159 @@
+"""Use cases of those who use credentials: admins who reveal, apps that reveal and resolve.
+
+Which token a name means, and that every use is recorded before anything is handed out, is decided here alone.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct, structs
+
+from registry.domain.roster import ADMIN, APP, FORM
+from registry.domain.token_events import TokenDisclosed
+from registry.errors import InvalidValue, NotFound, NotPermitted, RegistryError
+from registry.providers import catalogue
+from registry.providers.fields import with_defaults
+from registry.sealing.credentials import Credentials
+from registry.service.ledger import Ledger
+from registry.service.safe import Safe
+from registry.store.rows import TokenRow
+from registry.values import ApplicationId, Secret, TokenId, fold, parse_token_name
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """Which token is meant, and in whose name it is asked for."""
+
+    name: str
+    app: str | None = None
+    only_global: bool = False
+    """Whether the global token is meant even where one's own application has one of that name."""
+    process: str | None = None
+    """The process in whose name the caller asks."""
+
+
+class Resolved(Struct, frozen=True):
+    """A token's values as a running app needs them; they do not show when it is printed."""
+
+    token_id: TokenId
+    revision: int
+    provider: str
+    fields: dict[str, Secret]
+
+    def __getitem__(self, field: str) -> Secret:
+        """Return the value of a field; ``NotFound`` if the token has no such field."""
+        try:
+            return self.fields[field]
+        except KeyError:
+            raise NotFound(f"the token has no field {field!r}", f"it has: {', '.join(self.fields)}") from None
+
+
+class Meant(Struct, frozen=True):
+    """The token that a name means to the caller, and why it is that one."""
+
+    row: TokenRow
+    why: str
+
+
+class Disclosing:
+    """Finds the token that a caller means, and opens it after that was recorded."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._safe = Safe(ledger)
+        self._recorded: set[tuple[TokenId, int]] = set()
+
+    def meant(self, asked: Asked) -> Meant:
+        """Return the token that is meant; ``NotFound`` if the caller has none of that name."""
+        self._ledger.require(ADMIN, APP)
+        name = parse_token_name(asked.name)
+        if asked.only_global and asked.app is not None:
+            raise InvalidValue("a token is global or belongs to an application", "give --app or --global")
+        for application, why in self._scopes(asked):
+            row = self._ledger.store.row_by_tag(self._ledger.name_tag(application, name))
+            if row is not None:
+                self._check_process(row, asked.process)
+                return Meant(row, why)
+        raise NotFound(f"there is no token {name!r} that is meant by this name here")
+
+    def _scopes(self, asked: Asked) -> Sequence[tuple[ApplicationId | None, str]]:
+        """Return the scopes to look into, in their order, each with the reason why it answers."""
+        ledger, own = self._ledger, self._ledger.member.application
+        if asked.only_global:
+            return [(None, "the global token was asked for")]
+        if own is None:
+            if asked.app is None:
+                return [(None, "a name without an application means the global token")]
+            return [(ledger.scope(asked.app), f"the token of the application {asked.app!r} was asked for")]
+        name = ledger.own_application()
+        if asked.app is None:
+            return [
+                (own, f"the token of one's own application {name!r} comes before a global one of the same name"),
+                (None, f"one's own application {name!r} has no token of this name, so the global one is meant"),
+            ]
+        if name is None or fold(asked.app) != fold(name):
+            # Not "not permitted": whether there is such an application, or such a token of it, is none of its business.
+            raise NotFound(f"there is no token {asked.name!r} that is meant by this name here")
+        return [(own, f"the token of one's own application {name!r} was asked for")]
+
+    def _check_process(self, row: TokenRow, process: str | None) -> None:
+        if process is None or row.application is None:
+            return
+        if self._ledger.roster.application(row.application).kind == FORM:
+            raise NotPermitted(
+                "the token of a form-based app serves that form alone, not a process", "ask without naming a process"
+            )
+
+    def reveal(self, asked: Asked, field: str, reason: str | None = None) -> Secret:
+        """Return one value of a token; it is recorded that it was revealed."""
+        self._ledger.require(ADMIN, APP)
+        with self._ledger.turn(reason) as turn:
+            row = self.meant(asked).row
+            opened = self._safe.open(row)
+            if field not in opened.fields:
+                raise NotFound(f"the token has no field {field!r}", f"it has: {', '.join(opened.fields)}")
+            event = TokenDisclosed(
+                originator_id=self._ledger.member.id,
+                originator_version=self._ledger.next_version(self._ledger.member.id),
+                **structs.asdict(turn.context),
+                changed=(field,),
+                token=row.token,
+                revision=row.revision,
+                purpose="reveal",
+                application=row.application,
+                process=asked.process,
+            )
+            self._ledger.commit(turn, [event])
+        return opened.fields[field]
+
+    def resolve(self, asked: Asked) -> Resolved:
+        """Return all values of a token, defaults filled in; each revision's first use is recorded before."""
+        self._ledger.require(ADMIN, APP)
+        self._ledger.refresh()
+        row = self.meant(asked).row
+        if (row.token, row.revision) not in self._recorded:
+            row = self._record_resolve(asked)
+        return _resolved(row, self._safe.open(row))
+
+    def _record_resolve(self, asked: Asked) -> TokenRow:
+        with self._ledger.turn() as turn:
+            row = self.meant(asked).row
+            event = TokenDisclosed(
+                originator_id=self._ledger.member.id,
+                originator_version=self._ledger.next_version(self._ledger.member.id),
+                **structs.asdict(turn.context),
+                token=row.token,
+                revision=row.revision,
+                purpose="resolve",
+                application=row.application,
+                process=asked.process,
+            )
+            self._ledger.commit(turn, [event])
+        self._recorded.add((row.token, row.revision))
+        return row
+
+
+def _resolved(row: TokenRow, opened: Credentials) -> Resolved:
+    try:
+        fields = with_defaults(catalogue.load(opened.provider), opened.fields)
+    except RegistryError:
+        fields = dict(opened.fields)  # the package that brought the provider is not installed here
+    return Resolved(row.token, row.revision, opened.provider, fields)
