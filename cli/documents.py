@@ -3,14 +3,18 @@
 from typing import TYPE_CHECKING
 
 import registry
-from cli.output import one_line
+from cli.output import message, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from registry import HistoryEntry, TestResult, TokenView
+    from registry import HistoryEntry, TestResult, TokenView, Whoami
+
+    Exposed = Sequence[tuple[str, str | None]]
 
 TOKEN_HEADER = ("Name", "Application", "Provider", "Revision", "Changed", "By", "Expires", "Last test")
+EXPOSED_HEADER = ("Exposed", "Application")
 HISTORY_HEADER = (
     "Position",
     "At",
@@ -93,6 +97,8 @@ def test_record(result: "TestResult") -> list[tuple[str, str]]:
 def history_row(entry: "HistoryEntry") -> tuple[str, ...]:
     """Return an event as a row under ``HISTORY_HEADER``."""
     detail = {name: value for name, value in entry.detail.items() if name != "description"}
+    if "exposed" in detail:
+        detail["exposed"] = len(detail["exposed"]) or None  # they may be thousands
     return (
         str(entry.position),
         registry.rfc3339(entry.at.replace(microsecond=0)),
@@ -105,6 +111,46 @@ def history_row(entry: "HistoryEntry") -> tuple[str, ...]:
         one_line(detail) or "-",
         entry.reason or "-",
     )
+
+
+def warn_exposed(exposed: "Exposed") -> None:
+    """Tell people what to do about tokens that a former holder of their keys could have opened."""
+    if exposed:
+        many = "one token" if len(exposed) == 1 else f"{len(exposed)} tokens"
+        message(f"it could have opened {many}: change the credentials at the provider, then here")
+
+
+def exposed_document(exposed: "Exposed") -> list[dict[str, str | None]]:
+    """Return exposed tokens as a JSON array."""
+    return [{"name": name, "application": application} for name, application in exposed]
+
+
+def exposed_rows(exposed: "Exposed") -> list[tuple[str, ...]]:
+    """Return exposed tokens as rows under ``EXPOSED_HEADER``."""
+    return [(name, application or "-") for name, application in exposed]
+
+
+def whoami_document(own: "Whoami") -> dict[str, object]:
+    """Return who the caller is as the JSON object of ``whoami``."""
+    return {
+        "member": own.member,
+        "role": own.role,
+        "application": own.application,
+        "registry_id": own.registry_id,
+        "store": own.store,
+        "may_open": list(own.may_open),
+    }
+
+
+def whoami_record(own: "Whoami") -> list[tuple[str, str]]:
+    """Return who the caller is as labels and values."""
+    return [
+        ("Member", own.member),
+        ("Role", f"{own.role} of {own.application}" if own.application else own.role),
+        ("May open", ", ".join(own.may_open) or "nothing"),
+        ("Registry", own.registry_id),
+        ("Store", own.store),
+    ]
 
 
 def _minute(moment: "datetime | None") -> str:

@@ -52,12 +52,17 @@ def evolve(roster: Roster, event: RosterEvent) -> Roster:
         case ApplicationRemoved():
             roster = _without_application(roster, roster.application(event.application))
         case MemberAdmitted():
+            if event.member in roster.members:
+                raise InvalidValue("a member is admitted twice")
             roster = _with_member(roster, Member(event.member, event.role, event.keys, event.application))
         case MemberRoleChanged():
             member = roster.member(event.member)
             roster = _with_member(roster, Member(member.id, event.role, member.keys, event.application))
         case MemberRenewed():
             roster = _with_member(roster, structs.replace(roster.member(event.member), keys=event.keys))
+            # What was sealed to its former keys does not open with the new ones.
+            kept = tuple(grant for grant in roster.grants if grant.member != event.member)
+            roster = structs.replace(roster, grants=kept)
         case MemberRemoved():
             roster = _without_members(roster, [roster.member(event.member)])
         case PolicyChanged():
