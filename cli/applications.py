@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli import output, prompts
+from cli import documents, output, prompts
 from cli.framework import Group, command
 from cli.options import complete_applications, reason_option, yes_option
 from cli.session import Session, pass_session
@@ -71,18 +71,28 @@ def rename_app(session: Session, name: str, new: str, reason: str | None) -> Non
 def remove_app(session: Session, *, name: str, yes: bool, reason: str | None) -> None:
     """Remove an application and destroy all its tokens.
 
-    Both happen in one step, and nobody can bring the credentials back. The history stays.
+    Both happen in one step, and nobody can bring the credentials back. Its app members are removed too. The history
+    stays.
     """
-    with session.open() as opened:
+    with session.open("admin") as opened:
         view = opened.applications.show(name)
         doomed = opened.applications.doomed(name)
+        members = [one.name for one in opened.members.list() if one.application == view.name]
         for token in doomed:
             output.message(f"will be destroyed: {token}")
+        for member in members:
+            output.message(f"will be removed: the member {member}")
         prompts.confirm(f"Remove the application {view.name} and destroy its tokens ({len(doomed)})?", yes=yes)
         opened.applications.remove(name, expected=doomed, reason=reason)
+        # Its members held the key of the global tokens too.
+        exposed = [(token.name, None) for token in opened.tokens.list(only_global=True)] if members else []
     output.message(f"removed the application {view.name} and its tokens ({len(doomed)})")
+    documents.warn_exposed(exposed)
     if session.json():
-        output.print_json({**_document(view), "removed": True, "destroyed": list(doomed)})
+        done = {"removed": True, "destroyed": list(doomed), "members": members}
+        output.print_json({**_document(view), **done, "exposed": documents.exposed_document(exposed)})
+    else:
+        output.print_table(documents.EXPOSED_HEADER, documents.exposed_rows(exposed))
 
 
 def _document(view: "ApplicationView") -> dict[str, object]:

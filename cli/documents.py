@@ -3,15 +3,18 @@
 from typing import TYPE_CHECKING, Any
 
 import registry
-from cli.output import one_line
+from cli.output import message, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from registry import HistoryEntry, TestResult, TokenView
+    from registry import HistoryEntry, TestResult, TokenView, Whoami
+
+    Exposed = Sequence[tuple[str, str | None]]
 
 TOKEN_HEADER = ("Name", "Application", "Provider", "Revision", "Changed", "By", "Expires", "Last test")
+EXPOSED_HEADER = ("Exposed", "Application")
 HISTORY_HEADER = (
     "Pos",
     "At",
@@ -111,7 +114,49 @@ def _telling(detail: "Mapping[str, Any]") -> dict[str, object]:
     """Return of an event's detail what is worth a line: no long text, and of verdicts only what is remarkable."""
     telling = {name: value for name, value in detail.items() if name not in {"description", "verdicts"}}
     verdicts = detail.get("verdicts", {})
+    if "exposed" in telling:
+        telling["exposed"] = len(detail["exposed"]) or None  # they may be thousands
     return telling | {name: verdict for name, verdict in verdicts.items() if verdict not in {"new", "same"}}
+
+
+def warn_exposed(exposed: "Exposed") -> None:
+    """Tell people what to do about tokens that a former holder of their keys could have opened."""
+    if exposed:
+        many = "one token" if len(exposed) == 1 else f"{len(exposed)} tokens"
+        message(f"it could have opened {many}: change the credentials at the provider, then here")
+
+
+def exposed_document(exposed: "Exposed") -> list[dict[str, str | None]]:
+    """Return exposed tokens as a JSON array."""
+    return [{"name": name, "application": application} for name, application in exposed]
+
+
+def exposed_rows(exposed: "Exposed") -> list[tuple[str, ...]]:
+    """Return exposed tokens as rows under ``EXPOSED_HEADER``."""
+    return [(name, application or "-") for name, application in exposed]
+
+
+def whoami_document(own: "Whoami") -> dict[str, object]:
+    """Return who the caller is as the JSON object of ``whoami``."""
+    return {
+        "member": own.member,
+        "role": own.role,
+        "application": own.application,
+        "registry_id": own.registry_id,
+        "store": own.store,
+        "may_open": list(own.may_open),
+    }
+
+
+def whoami_record(own: "Whoami") -> list[tuple[str, str]]:
+    """Return who the caller is as labels and values."""
+    return [
+        ("Member", own.member),
+        ("Role", f"{own.role} of {own.application}" if own.application else own.role),
+        ("May open", ", ".join(own.may_open) or "nothing"),
+        ("Registry", own.registry_id),
+        ("Store", own.store),
+    ]
 
 
 def _minute(moment: "datetime | None") -> str:

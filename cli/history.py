@@ -21,7 +21,7 @@ from cli.session import Session, pass_session
 )
 @click.option("--since", metavar="DATE", help="2027-01-31 (its start), an RFC 3339 time, or 90d ago.")
 @click.option("--until", metavar="DATE", help="2027-01-31 (its end), an RFC 3339 time, or 90d ago.")
-@click.option("--actor", metavar="MEMBER", help="Only what this member did.")
+@click.option("--actor", metavar="MEMBER", shell_complete=options.complete_members, help="Only what this member did.")
 @click.option("--event", metavar="TOPIC", help="Only this kind of event; 'token.' means all that begin so.")
 @click.option("-n", "--number", "last", type=click.IntRange(min=0), metavar="N", help="Only the last N.")
 @pass_session

@@ -10,6 +10,32 @@ from cli.framework import Group, command
 from cli.session import Session, pass_session
 
 
+@command("new", "identity new --name bob", "identity new --name payroll-server --out app-identity --passphrase")
+@click.option(
+    "--name", metavar="NAME", required=True, help="How you call yourself; what counts is what the admin says."
+)
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where to; otherwise the usual place.")
+@click.option("--passphrase", is_flag=True, help="Put it under a passphrase, asked for or from the passphrase file.")
+@pass_session
+def new_identity(session: Session, *, name: str, out: Path | None, passphrase: bool) -> None:
+    """Make an identity of your own and print its public line.
+
+    Only you can read the file, and it is never overwritten. The public line goes to an admin, who admits you with
+    it; nothing secret ever has to be sent to anyone.
+    """
+    settings = session.settings()
+    path = out.expanduser().absolute() if out else Path(settings.identity.value)
+    made = registry.Identity.generate(name)
+    if path.is_symlink() or path.exists():
+        raise registry.AlreadyExists(f"the identity file {path} exists already", "it is never overwritten")
+    made.save(path, prompts.chosen_passphrase(settings)() if passphrase else None)
+    output.message(f"made an identity at {path}; an admin admits you by its public line")
+    if session.json():
+        output.print_json({"name": name, "public_key": made.public.line(), "identity": str(path)})
+    else:
+        output.print_text(f"{made.public.line()}\n")
+
+
 @command("show", "identity show", "identity show --format json")
 @pass_session
 def show_identity(session: Session) -> None:
@@ -44,4 +70,6 @@ def change_passphrase(session: Session) -> None:
         output.print_json({"identity": str(path), "locked": locked, "changed": True})
 
 
-identity = Group("identity", commands=[show_identity, change_passphrase], help="The identity file on this machine.")
+identity = Group(
+    "identity", commands=[new_identity, show_identity, change_passphrase], help="The identity file on this machine."
+)

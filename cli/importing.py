@@ -1,8 +1,6 @@
 """Many tokens at once: ``import``."""
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,6 +9,7 @@ import registry
 from cli import import_lines, output
 from cli.framework import command
 from cli.options import reason_option
+from cli.output import progress
 from cli.session import Session, pass_session
 
 _HEADER = ("Name", "Application", "Action")
@@ -37,28 +36,17 @@ def import_tokens(session: Session, *, file: Path, on_conflict: str, dry_run: bo
     "expires" and "fields"; the fields are given as with 'add --field', except from standard input. All lines are
     imported, or none.
     """
-    entries = import_lines.read(file)
-    with session.open() as opened, _progress(len(entries)) as progress:
+    with session.open("admin") as opened, progress("importing") as advance:
+        entries = import_lines.read(file)
         done = opened.importing.run(
             [entry.token for entry in entries],
             on_conflict=registry.OnConflict(on_conflict),
             dry_run=dry_run,
             reason=reason,
-            progress=progress,
+            progress=(lambda number: advance(number, len(entries))) if advance else None,
             place=lambda number: f"line {entries[number - 1].line}",
         )
     _report(session, done, dry_run=dry_run)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None] | None]:
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield None
-        return
-    from cli import terminal  # noqa: PLC0415 - off a terminal there is no rich
-
-    with terminal.progress("importing", total) as advance:
-        yield advance
 
 
 def _report(session: Session, done: "Sequence[registry.Imported]", *, dry_run: bool) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
+ROLES = ("admin", "auditor", "app")
 
 
 def reason_option(function: Decorated) -> Decorated:
@@ -59,6 +60,24 @@ def complete_applications(
 ) -> "list[CompletionItem[str]]":
     """Return the names of applications."""
     return _complete(context, incomplete, lambda opened: [view.name for view in opened.applications.list()])
+
+
+def complete_members(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> "list[CompletionItem[str]]":
+    """Return the names of members."""
+    return _complete(context, incomplete, lambda opened: [view.name for view in opened.members.list()])
+
+
+def complete_audiences(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> "list[CompletionItem[str]]":
+    """Return what keys can be rotated for."""
+    return _complete(
+        context,
+        incomplete,
+        lambda opened: ["audit", "global", *(view.name for view in opened.applications.list())],
+    )
 
 
 def _complete(

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -175,6 +175,18 @@ def message(text: str) -> None:
     click.echo(printable(text), err=True)
 
 
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show how far a piece of work is where people watch; ``None`` is yielded where nobody does."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    from cli import terminal  # noqa: PLC0415 - off a terminal there is no rich
+
+    with terminal.progress(what) as advance:
+        yield advance
+
+
 def is_rich() -> bool:
     """Return whether people watch the output on a terminal that can do more than print letters."""
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
@@ -190,4 +202,6 @@ def _plain(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, Mapping):
         return ",".join(f"{name}:{_plain(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ",".join(map(_plain, value))
     return str(value)

@@ -5,14 +5,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 import registry
+from cli.output import message
 
 if TYPE_CHECKING:
-    from registry import Secret
+    from registry import Secret, Settings
 
 
 def on_terminal() -> bool:
@@ -100,12 +102,27 @@ def _has_terminal() -> bool:
     return False
 
 
-def new_passphrase() -> "Secret":
+def chosen_passphrase(settings: "Settings") -> "Callable[[], Secret]":
+    """Return the question for the passphrase of an identity to be made: its file is read if one is set."""
+    if settings.passphrase_file:
+        path = Path(settings.passphrase_file.value)
+        return lambda: registry.read_passphrase(path)
+    return typed_passphrase
+
+
+def typed_passphrase(question: str = "New passphrase: ") -> "Secret":
+    """Return a new passphrase, typed twice; it is not empty."""
+    while not (typed := new_passphrase(question)).reveal():
+        message("an empty passphrase protects nothing")
+    return typed
+
+
+def new_passphrase(question: str = "New passphrase: ") -> "Secret":
     """Return a new passphrase, typed twice; it may be empty."""
     if not on_terminal():
         raise registry.InvalidValue("there is no terminal to ask for the new passphrase on", "run it on a terminal")
     while True:
-        first = ask_hidden("New passphrase: ")
+        first = ask_hidden(question)
         if ask_hidden("The same again: ") == first:
             return first
         click.echo("they differ", err=True)

@@ -30,12 +30,22 @@ class Session:
         """Return whether the data is to be printed as JSON."""
         return self.settings().format.value == "json"
 
-    def open(self) -> "Registry":
-        """Open the registry; the identity's passphrase is asked for where there is a terminal."""
+    def open(self, *roles: str) -> "Registry":
+        """Open the registry; the identity's passphrase is asked for where there is a terminal.
+
+        A command that reads or asks for anything names the roles that may run it, so that others hear of it before.
+        """
         import registry  # noqa: PLC0415 - as above
         from cli import prompts  # noqa: PLC0415 - as above
 
-        return registry.open_registry(self.settings(), passphrase=prompts.known_passphrase())
+        opened = registry.open_registry(self.settings(), passphrase=prompts.known_passphrase())
+        try:
+            if roles:
+                opened.require(*roles)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -100,6 +100,13 @@ def read_description(source: str) -> str:
     return read(source, "the description")
 
 
+def read_line(source: str, label: str) -> str:
+    """Return a line that others may see, such as a public key: ``-``, ``@FILE``, or the line itself."""
+    if source == STDIN and prompts.stdin_is_terminal():
+        return prompts.ask(f"{label}: ")
+    return read(source, f"the {label.lower()}")
+
+
 def read(source: str, what: str) -> str:
     """Return the value at a source that is not asked for on a terminal."""
     if source == STDIN:

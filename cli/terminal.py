@@ -62,8 +62,8 @@ def print_record(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show how far a piece of work is, on standard error; call what is yielded with the number done."""
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a piece of work is, on standard error; call what is yielded with the number done and of all."""
     with Progress(console=_console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -13,7 +13,7 @@ from cli.sources import Assignments
 from registry import providers
 
 if TYPE_CHECKING:
-    from registry import Changed
+    from registry import Changed, Registry
 
 _FIELD_HELP = "A value; SOURCE is - (standard input), @FILE, env:NAME or, if not secret, the value. Repeatable."
 _DESCRIPTION_HELP = "The description, - to read it from standard input, or @FILE."
@@ -62,33 +62,33 @@ def add(
     given = Assignments.parse(fields)
     given.check_single_input(description)
     expiry = options.parse_expiry(expires)
-    draft = asking.Draft(
-        name=name,
-        provider=providers.load(provider),
-        application=app,
-        description=None if description is None else sources.read_description(description),
-        encrypted=False if no_encrypt else None,
-        expires_at=expiry[0] if expiry else None,
-        test=tested,
-        reason=reason,
-    )
-    _report(session, _added(session, draft, given), "added")
+    with session.open("admin") as opened:
+        draft = asking.Draft(
+            name=name,
+            provider=providers.load(provider),
+            application=app,
+            description=None if description is None else sources.read_description(description),
+            encrypted=False if no_encrypt else None,
+            expires_at=expiry[0] if expiry else None,
+            test=tested,
+            reason=reason,
+        )
+        result = _added(opened, draft, given)
+    _report(session, result, "added")
 
 
-def _added(session: Session, draft: asking.Draft, given: Assignments) -> "Changed":
+def _added(opened: "Registry", draft: asking.Draft, given: Assignments) -> "Changed":
     kind = draft.provider
     needed = [field for field in kind.fields if field.required and field.default is None]
     if given.sources or not needed:
         new = draft.complete(given.read(kind.fields, kind.name))
-        with session.open() as opened:
-            return opened.tokens.add(new, test=draft.test, reason=draft.reason)
+        return opened.tokens.add(new, test=draft.test, reason=draft.reason)
     if not prompts.on_terminal():
         raise registry.InvalidValue(
             "no --field was given, and there is no terminal to ask on",
             f"needed: {' '.join(f'--field {field.name}=@FILE' for field in needed)}",
         )
-    with session.open() as opened:
-        return asking.add(opened, draft)
+    return asking.add(opened, draft)
 
 
 @command(
@@ -133,8 +133,8 @@ def edit(
     given.check_single_input(description)
     _check_wishes(given, unset, provider, description, expires, encrypted)
     expiry = options.parse_expiry(expires)
-    text = None if description is None else sources.read_description(description)
-    with session.open() as opened:
+    with session.open("admin") as opened:
+        text = None if description is None else sources.read_description(description)
         kind = providers.load(provider or opened.tokens.show(name, app=app).provider)
         change = registry.TokenEdit(
             fields=given.read(kind.fields, kind.name),

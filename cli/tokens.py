@@ -23,22 +23,28 @@ def show(session: Session, name: str, app: str | None) -> None:
         output.print_record(documents.token_record(view))
 
 
-@command("list", "list", "list --app 'HR Portal' --match zoom", "list --expiring 30d --format json")
+@command("list", "list", "list --app 'HR Portal' --match zoom", "list --expiring 30d --format json", "list --exposed")
 @click.option("--app", metavar="APP", shell_complete=complete_applications, help="Only the tokens of this application.")
 @click.option("--global", "only_global", is_flag=True, help="Only the global tokens.")
 @click.option("--match", metavar="TEXT", help="Only tokens whose name or description contains this.")
 @click.option("--expiring", metavar="30d", help="Only tokens that end within this time, or have ended.")
+@click.option("--exposed", is_flag=True, help="Only tokens that somebody who left could have opened.")
 @pass_session
 def list_tokens(
-    session: Session, *, app: str | None, only_global: bool, match: str | None, expiring: str | None
+    session: Session, *, app: str | None, only_global: bool, match: str | None, expiring: str | None, exposed: bool
 ) -> None:
-    """List tokens."""
+    """List tokens.
+
+    A token is exposed when a member that could have opened it was removed, or was given a lesser role, until its
+    credentials are changed.
+    """
     if app is not None and only_global:
         raise click.UsageError("--app and --global exclude each other")
     now = registry.Surroundings().clock()
     within = None if expiring is None else registry.parse_moment(expiring, now, end_of_day=True) - now
     with session.open() as opened:
-        views = list(opened.tokens.list(app=app, only_global=only_global, match=match, expiring=within))
+        found = opened.tokens.list(app=app, only_global=only_global, match=match, expiring=within, exposed=exposed)
+        views = list(found)
     if session.json():
         output.print_json([view.document() for view in views])
         return
@@ -70,21 +76,45 @@ def test(context: click.Context, name: str, app: str | None, reason: str | None)
     context.exit(outcome_code(result.outcome))
 
 
-@command("reveal", "reveal 'Zoom Production' --field api_key --reason 'ticket 4711'")
+@command(
+    "reveal",
+    "reveal 'Zoom Production' --field api_key --reason 'ticket 4711'",
+    "reveal Zoom --field api_secret --explain",
+    "reveal Zoom --field api_secret --global --process payroll",
+)
 @token_argument
 @click.option("--field", required=True, metavar="F", help="The field whose value is printed.")
 @click.option("--no-newline", is_flag=True, help="Print no newline after the value.")
 @app_option
+@click.option("--global", "only_global", is_flag=True, help="The global token, even where one's own app has one.")
+@click.option("--process", metavar="NAME", help="The process that asks; the token of a form-based app serves none.")
+@click.option("--explain", is_flag=True, help="Say on standard error which token is meant, and why.")
 @reason_option
 @pass_session
-def reveal(session: Session, *, name: str, field: str, no_newline: bool, app: str | None, reason: str | None) -> None:
+def reveal(
+    session: Session,
+    *,
+    name: str,
+    field: str,
+    no_newline: bool,
+    app: str | None,
+    only_global: bool,
+    process: str | None,
+    explain: bool,
+    reason: str | None,
+) -> None:
     """Print one value of a token; that is recorded.
 
-    The disclosure stands in the history before the value is printed. Nothing else goes to standard output, whatever
-    the format.
+    For an app member, a name without --app means its own application's token before a global one. The disclosure
+    stands in the history before the value is printed. Nothing else goes to standard output, whatever the format.
     """
+    if app is not None and only_global:
+        raise click.UsageError("--app and --global exclude each other")
     with session.open() as opened:
-        value = opened.tokens.reveal(name, field, app=app, reason=reason)
+        if explain:
+            why = opened.tokens.explain(name, app=app, only_global=only_global, process=process)
+            output.message(f"{name}: {why}")
+        value = opened.tokens.reveal(name, field, app=app, only_global=only_global, process=process, reason=reason)
     output.print_text(value.reveal() + ("" if no_newline else "\n"))
 
 
@@ -120,7 +150,7 @@ def remove(session: Session, *, name: str, app: str | None, yes: bool, reason: s
 
     Nobody can bring the credentials back. The history stays, and the name is free at once.
     """
-    with session.open() as opened:
+    with session.open("admin") as opened:
         doomed = opened.tokens.show(name, app=app)
         where = f"of the application {doomed.application}" if doomed.application else "(global)"
         prompts.confirm(f"Destroy the credentials of {doomed.name} {where} for ever?", yes=yes)

@@ -171,11 +171,20 @@ def remember_url(settings: Settings) -> bool:
         return False
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # What was relative to the folder of this command must not be so to that of the next.
+        url = f"sqlite:///{str(settings.store_path()).replace('%', '%25')}"
+        url.encode()
         with path.open("a", encoding="utf-8") as file:
-            file.write(f'url = "{_toml(settings.url.value)}"\n')
+            file.write(f'{_fresh_line(path)}url = "{_toml(url)}"\n')
+    except UnicodeEncodeError:
+        return False  # a configuration is text, and this path is not
     except OSError as error:
         raise Unusable(f"the configuration {path} cannot be written: {error.strerror}") from None
     return True
+
+
+def _fresh_line(path: Path) -> str:
+    return "" if path.read_bytes()[-1:] in {b"", b"\n"} else "\n"
 
 
 def _toml(text: str) -> str:

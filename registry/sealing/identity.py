@@ -258,7 +258,9 @@ def read_identity(path: Path) -> IdentityFile:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise IdentityMissing(f"there is no identity at {path}", "'init' founds a registry and makes one") from None
+        raise IdentityMissing(
+            f"there is no identity at {path}", "'identity new' makes one, 'init' founds a registry"
+        ) from None
     except OSError as error:
         raise IdentityUnreadable(f"the identity file {path} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & 0o077:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from registry.domain.roster import ADMIN, APP
 from registry.errors import RegistryError
-from registry.sealing.identity import read_identity
+from registry.sealing.identity import IdentityFile, read_identity
 from registry.service.registry import PassphrasePrompt, Registry, open_registry
 from registry.service.surroundings import Surroundings
 from registry.settings import Setting, Settings
 
 _SKEW = timedelta(minutes=1)
+_LARGEST_IDENTITY = 65_536
 
 
 class Level(enum.StrEnum):
@@ -54,6 +56,7 @@ def diagnose(
         with open_registry(settings, passphrase=passphrase, surroundings=around) as registry:
             findings.append(Finding(Level.OK, f"the registry {registry.registry_id} opens"))
             findings += _registry(registry, around)
+            findings += _member(registry, settings)
     except RegistryError as caught:
         error = caught
         findings.append(Finding(Level.WRONG, str(caught), caught.hint))
@@ -93,6 +96,49 @@ def _identity(settings: Settings) -> list[Finding]:
     ]
 
 
+def _member(registry: Registry, settings: Settings) -> list[Finding]:
+    own = registry.whoami()
+    role = f"{own.role} of {own.application}" if own.application else own.role
+    findings = [Finding(Level.OK, f"{own.member} is its member, {role}")]
+    keys = {member.keys: member for member in registry._ledger.roster.members.values()}  # noqa: SLF001 - as below
+    for file in _other_identities(settings):
+        member = keys.get(file.public.keys)
+        if member is not None and member.role == ADMIN:
+            findings.append(
+                Finding(
+                    Level.RISK,
+                    f"the identity of another admin lies on this machine: {file.path}",
+                    "a recovery identity is kept offline; move it away, and every copy of it",
+                )
+            )
+    exposed = sum(1 for _ in registry.tokens.list(exposed=True)) if own.role != APP else 0
+    if exposed:
+        findings.append(
+            Finding(
+                Level.RISK,
+                f"members that left could have opened present credentials, of tokens: {exposed}",
+                "'list --exposed' shows them; change them at the provider, then with 'edit'",
+            )
+        )
+    return findings
+
+
+def _other_identities(settings: Settings) -> list[IdentityFile]:
+    """Return the identities that lie beside this machine's own, or beside its store or its configuration."""
+    own, config = Path(settings.identity.value), Path(settings.config.value)
+    folders = dict.fromkeys(path.parent for path in (own, config, settings.store_path()))
+    found = []
+    for path in sorted(path for folder in folders for path in folder.glob("*")):
+        try:
+            if path.is_file() and path.stat().st_size <= _LARGEST_IDENTITY and not path.samefile(own):
+                file = read_identity(path)
+                _ = file.public
+                found.append(file)
+        except (RegistryError, OSError):
+            continue  # it is no identity, or one that nobody can use as it is
+    return found
+
+
 def _registry(registry: Registry, around: Surroundings) -> list[Finding]:
     ledger = registry._ledger  # noqa: SLF001 - the doctor looks inside
     findings = []
@@ -101,7 +147,7 @@ def _registry(registry: Registry, around: Surroundings) -> list[Finding]:
             Finding(
                 Level.RISK,
                 "the registry has a single admin",
-                "if that identity is lost, so are the credentials; keep a copy of it in a safe place",
+                "if that identity is lost, so are the credentials; keep a copy of it, or admit a second admin",
             )
         )
     if ledger.store.shred_pending():

@@ -1,17 +1,20 @@
 """Making a registry where the settings say."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 
 from registry.domain.roster_rules import check_member_name_free
+from registry.errors import AlreadyExists
 from registry.pins import Pins
 from registry.sealing.identity import Identity
 from registry.service import founding
 from registry.service.registry import PassphrasePrompt, open_identity, store_url
 from registry.service.surroundings import Surroundings
 from registry.settings import Settings, load_settings
-from registry.values import MemberId, parse_member_name
+from registry.values import MemberId, Secret, parse_member_name
 
 RECOVERY = "recovery"
 """The name of the second founding admin."""
@@ -44,23 +47,42 @@ def init_registry(
     registry is.
     """
     name = parse_member_name(name)
+    if recovery is not None:
+        check_member_name_free({MemberId(RECOVERY): RECOVERY}, name)
     settings = settings or load_settings()
     around = surroundings or Surroundings()
     path, place = settings.store_path(), Path(settings.identity.value)
     if recovery is not None:
         check_member_name_free({MemberId(""): RECOVERY}, name)
     founding.check_vacant(path)
+    if recovery is not None and (recovery.is_symlink() or recovery.exists() or recovery.absolute() == place):
+        raise AlreadyExists(f"the recovery identity cannot be written to {recovery}", "name a new file of its own")
     created = not place.exists()
-    if created:
-        identity = Identity.generate(name)
-        identity.save(place, new_passphrase() if new_passphrase else None)
-    else:
-        identity = open_identity(settings, passphrase)
-    founders = [(identity, name)]
-    if recovery is not None:
-        second = Identity.generate(RECOVERY)
-        second.save(recovery, recovery_passphrase() if recovery_passphrase else None)
-        founders.append((second, RECOVERY))
-    founded = founding.found(founders, around)
-    founding.init_store(path, store_url(path), Pins(Path(settings.state.value)), founded, identity)
+    # Whoever is asked may still walk away: nothing is written before.
+    locks = new_passphrase() if created and new_passphrase else None
+    recovery_locks = recovery_passphrase() if recovery is not None and recovery_passphrase else None
+    second = Identity.generate(RECOVERY)
+    with _recovery_file(second, recovery, recovery_locks):
+        if created:
+            identity = Identity.generate(name)
+            identity.save(place, locks)
+        else:
+            identity = open_identity(settings, passphrase)
+        founders = [(identity, name), *([(second, RECOVERY)] if recovery is not None else [])]
+        founded = founding.found(founders, around)
+        founding.init_store(path, store_url(path), Pins(Path(settings.state.value)), founded, identity)
     return Initialised(founded.registry.hex(), name, place, created, path)
+
+
+@contextmanager
+def _recovery_file(identity: Identity, path: Path | None, passphrase: Secret | None) -> Iterator[None]:
+    """Write the recovery identity, and take it away again if no registry comes of it: it would open nothing."""
+    if path is None:
+        yield
+        return
+    identity.save(path, passphrase)
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

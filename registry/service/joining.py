@@ -66,10 +66,11 @@ def join(
 def parse_registry_id(text: str) -> bytes:
     """Return the id of its 64 hexadecimal digits; ``InvalidValue`` for anything else."""
     try:
-        if len(text) == _ID_LENGTH:
-            return bytes.fromhex(text)
+        told = bytes.fromhex(text)
     except ValueError:
-        pass
+        told = b""
+    if told.hex() == text.lower() and len(text) == _ID_LENGTH:
+        return told
     raise InvalidValue("a registry's id has 64 hexadecimal digits", "'init' and 'whoami' print it")
 
 

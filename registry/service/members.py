@@ -17,7 +17,7 @@ from registry.domain.roster_events import (
     MemberRoleChanged,
     RosterEvent,
 )
-from registry.errors import NotPermitted
+from registry.errors import NotFound, NotPermitted
 from registry.invitation import Invitation
 from registry.sealing import grants
 from registry.sealing.identity import PublicIdentity
@@ -81,6 +81,22 @@ class Members:
             )
             for member in ledger.roster.members.values()
         ]
+
+    def show(self, name: str) -> MemberView:
+        """Return a member; ``NotFound`` if there is none of that name now."""
+        self._ledger.require_reader()
+        member = self._ledger.directory().find_member(name)
+        found = [view for view in self.list() if view.id == member]
+        if not found:
+            raise NotFound(f"the member {name!r} was removed", "'member list' shows those there are")
+        return found[0]
+
+    def check_other(self, name: str) -> MemberView:
+        """Return the member that would be changed; raise what every change of it would, before anybody is asked."""
+        self._ledger.require_admin()
+        view = self.show(name)
+        self._other(name)
+        return view
 
     def add(
         self, name: str, role: str, public: PublicIdentity, *, app: str | None = None, reason: str | None = None

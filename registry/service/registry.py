@@ -77,6 +77,13 @@ class Registry:
 
         return self._disclosing.resolve(Asked(name=name, app=app, only_global=only_global, process=process))
 
+    def require(self, *roles: str) -> None:
+        """Raise ``NotPermitted`` unless the member has one of the roles: ``admin``, ``auditor``, ``app``.
+
+        Every use case asks by itself; this is for those who would ask a person for something before.
+        """
+        self._ledger.require(*roles)
+
     def whoami(self) -> "Whoami":
         """Return who the identity is in this registry, and what it may open."""
         from registry.service.whoami import whoami  # noqa: PLC0415

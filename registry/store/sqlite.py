@@ -258,7 +258,7 @@ def _check_header(path: Path) -> None:
         with path.open("rb") as file:
             header = file.read(_HEADER_LENGTH)
     except FileNotFoundError:
-        raise StoreMissing(f"there is no registry at {path}", "'init' founds one") from None
+        raise StoreMissing(f"there is no registry at {path}", "'init' founds one, 'join' makes one known") from None
     except OSError as error:
         raise StoreUnreadable(f"the store {path} cannot be read: {error.strerror}") from None
     if (

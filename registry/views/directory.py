@@ -59,7 +59,7 @@ class Directory(Struct, frozen=True):
         for member, known in self.members.items():
             if name in (known, member):
                 return member
-        raise NotFound(f"there is no member {name!r}")
+        raise NotFound(f"there is no member {name!r}", "'member list' shows them")
 
 
 def directory(events: Iterable[Event]) -> Directory:

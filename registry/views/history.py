@@ -12,7 +12,13 @@ from registry.domain.roster_events import (
     ApplicationRegistered,
     ApplicationRemoved,
     ApplicationRenamed,
+    AudienceRotated,
+    MemberAdmitted,
+    MemberRemoved,
+    MemberRenewed,
+    MemberRoleChanged,
     PolicyChanged,
+    RosterEvent,
 )
 from registry.domain.token_events import (
     TokenCreated,
@@ -157,7 +163,7 @@ def _entry(logged: LoggedEvent, event: Event, known: _Names) -> HistoryEntry:
         reason=event.reason,
         host=event.host,
         client=event.client,
-        detail=_detail(event),
+        detail=_roster_detail(event, known) if isinstance(event, RosterEvent) else _detail(event),
     )
 
 
@@ -181,11 +187,44 @@ def _detail(event: Event) -> dict[str, Any]:
             return {"outcome": event.outcome, "detail": event.detail}
         case TokenDisclosed():
             return {"purpose": event.purpose, "process": event.process}
+    return {}
+
+
+def _roster_detail(event: RosterEvent, known: _Names) -> dict[str, Any]:
+    match event:
         case ApplicationRegistered():
             return {"kind": event.kind}
+        case ApplicationRemoved():
+            return {"exposed": _tokens(event.exposed, known)}
         case PolicyChanged():
             return {"policy": event.policy, "value": event.value}
+        case MemberAdmitted():
+            return {"member": event.name, "role": event.role, "application": known.names.application(event.application)}
+        case MemberRoleChanged():
+            application = known.names.application(event.application)
+            exposed = _tokens(event.exposed, known)
+            return {"member": event.name, "role": event.role, "application": application, "exposed": exposed}
+        case MemberRenewed():
+            return {"member": event.name}
+        case MemberRemoved():
+            return {"member": event.name, "exposed": _tokens(event.exposed, known)}
+        case AudienceRotated():
+            return {"audiences": [_audience(generation.audience, known) for generation in event.generations]}
     return {}
+
+
+def _tokens(exposed: Iterable[str], known: _Names) -> list[dict[str, str | None]]:
+    """Return the tokens by the names they had at that point of the history."""
+    found = [known.tokens.get(token, (token, None)) for token in exposed]
+    named = [(known.names.application(application), name) for name, application in found]
+    return [
+        {"name": name, "application": app} for app, name in sorted(named, key=lambda pair: (pair[0] or "", pair[1]))
+    ]
+
+
+def _audience(audience: str, known: _Names) -> str:
+    kind, _, application = audience.partition(":")
+    return f"{kind}:{known.names.application(ApplicationId(application))}" if application else kind
 
 
 def bearers(

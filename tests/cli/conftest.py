@@ -6,6 +6,7 @@ import pytest
 
 from registry.testing.zoom_stand_in import ZoomStandIn
 from tests.cli.harness import InProcess
+from tests.cli.team import Team
 
 KEY = "CanaryKeyQ7"
 SECRET = "canary-secret-x8Lr2VtY5wPq9ZsN4kDf7HjB"
@@ -62,3 +63,9 @@ def token(cli, secrets):
     """Return the command line of a registry that has the token Zoom."""
     cli.ok("add", "Zoom", *secrets)
     return cli
+
+
+@pytest.fixture
+def team(tmp_path):
+    """Return a registry founded by ada, to which others can be admitted."""
+    return Team(tmp_path)

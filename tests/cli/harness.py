@@ -98,6 +98,7 @@ def typed(
     for descriptor in {given, theirs}:
         os.close(descriptor)
     shown, deadline, open_questions, position = "", time.monotonic() + PATIENCE, list(answers), 0
+    last, typed_at = "", 0.0
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.05)[0]:
             try:
@@ -112,6 +113,11 @@ def typed(
             question, answer = open_questions.pop(0)
             position = at + len(question)
             os.write(terminal, answer.encode())
+            typed_at, last = time.monotonic(), answer
+        # A signal that comes just before the program begins to read is noticed at the next one only; people press again.
+        if last.endswith("\x03") and time.monotonic() > typed_at + PATIENCE / 10:
+            os.write(terminal, b"\x03")
+            typed_at = time.monotonic()
     os.close(terminal)
     code = child.wait(PATIENCE)
     assert not open_questions, f"never asked: {open_questions[0][0]!r}; shown: {shown!r}"

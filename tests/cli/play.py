@@ -4,28 +4,32 @@
 
     python -m tests.cli.play
 
-A transcript's lines begin with ``#`` (a comment), ``%`` (something that happens outside), ``$`` (a command line);
-and, as the command prints them, ``|`` (standard output), ``!`` (standard error), ``?`` (the exit code, unless it is 0).
+A transcript's lines begin with ``#`` (a comment), ``%`` (something that happens outside), ``$`` (a command line), or
+``bob$`` (one on Bob's machine); and, as the command prints them, ``|`` (standard output), ``!`` (standard error), ``?``
+(the exit code, unless it is 0). A command line may end in ``> FILE``, and ``$(cat FILE)`` may be a word of it.
 """
 
 import contextlib
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from registry.testing.zoom_stand_in import Quirk, ZoomStandIn
 from tests.cli.harness import InProcess, Ran
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
+_TYPED = re.compile(r"(\w*)\$ (.*)")
+_CAT = re.compile(r"\$\(cat (.*)\)")
 _CHANGING = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "<registry>"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<id>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<time>"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?"), "<moment>"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "<zoom>"),
-    (re.compile(r"trm1:ada:[\w-]+"), "<public line>"),
+    (re.compile(r"trm1:[\w.-]+:[\w-]+"), "<public line>"),
+    (re.compile(r"tri1:[\w-]+"), "<invitation>"),
     (re.compile(r'"host": "[^"]*"'), '"host": "<host>"'),
     (re.compile(r"token-registry/[\d.]+"), "token-registry/<version>"),
 )
@@ -34,19 +38,30 @@ _CHANGING = (
 def play(text: str, folder: Path) -> str:
     """Return the transcript that the commands of a transcript really make."""
     with contextlib.chdir(folder), ZoomStandIn() as zoom:
-        cli = InProcess(folder / "home")
-        return "".join(f"{line}\n" for line in _played(text, cli, zoom))
+        return "".join(f"{line}\n" for line in _played(text, folder, zoom))
 
 
-def _played(text: str, cli: InProcess, zoom: ZoomStandIn) -> Iterator[str]:
+def _played(text: str, folder: Path, zoom: ZoomStandIn) -> Iterator[str]:
+    places = {"{zoom}": zoom.url, "{store}": f"sqlite:///{folder}/home/registry.db"}
     for line in text.splitlines():
-        if line[:1] in {"#", "%", "$", ""}:
+        typed = _TYPED.match(line)
+        if typed or line[:1] in {"#", "%", ""}:
             yield line
-        words = shlex.split(line[1:]) if line[:1] in {"%", "$"} else []
         if line.startswith("%"):
-            _happen(words, zoom)
-        elif line.startswith("$"):
-            yield from _printed(cli(*(word.replace("{zoom}", zoom.url) for word in words)), cli.home)
+            _happen(shlex.split(line[1:]), zoom)
+        elif typed:
+            yield from _printed(_run(InProcess(folder / (typed[1] or "home")), shlex.split(typed[2]), places), folder)
+
+
+def _run(cli: InProcess, words: list[str], places: Mapping[str, str]) -> Ran:
+    for place, value in places.items():
+        words = [word.replace(place, value) for word in words]
+    words = [Path(found[1]).read_text("utf-8").strip() if (found := _CAT.match(word)) else word for word in words]
+    if words[-2:-1] != [">"]:
+        return cli(*words)
+    ran = cli(*words[:-2])
+    Path(words[-1]).write_text(ran.out, encoding="utf-8")
+    return Ran(ran.code, "", ran.err)
 
 
 def _happen(words: list[str], zoom: ZoomStandIn) -> None:
@@ -62,10 +77,10 @@ def _happen(words: list[str], zoom: ZoomStandIn) -> None:
             raise ValueError(words)
 
 
-def _printed(ran: Ran, home: Path) -> Iterator[str]:
+def _printed(ran: Ran, folder: Path) -> Iterator[str]:
     for mark, text in (("|", ran.out), ("!", ran.err)):
         for line in text.splitlines():
-            plain = line.replace(str(home), "<home>")
+            plain = re.sub(re.escape(str(folder)) + r"/(\w+)", r"<\1>", line)
             for pattern, name in _CHANGING:
                 plain = pattern.sub(name, plain)
             yield f"{mark} {plain}".rstrip()

@@ -38,6 +38,15 @@ def test_names_and_commands(named):
     assert completed(named.home, "--home", str(named.home), "app", "rename", "H") == [r"HR\\ Portal"]
 
 
+def test_members_and_roles(named):
+    """Members, roles and audiences are completed."""
+    assert completed(named.home, "member", "role", "a") == ["ada"]
+    assert completed(named.home, "member", "role", "ada", "a") == ["admin", "auditor", "app"]
+    assert completed(named.home, "member", "add", "bob", "--role", "au") == ["auditor"]
+    assert completed(named.home, "key", "rotate", "--audience", "") == ["audit", "global", r"HR\\ Portal"]
+    assert completed(named.home, "history", "--actor", "") == ["ada"]
+
+
 def test_nothing_where_nothing_can_be_read(named, tmp_path):
     """Where the registry does not open, nothing is offered and nothing is said."""
     (tmp_path / "nowhere").mkdir()

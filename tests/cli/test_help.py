@@ -24,6 +24,11 @@ CHANGING = {
     "app rename",
     "app remove",
     "policy set",
+    "member add",
+    "member role",
+    "member renew",
+    "member remove",
+    "key rotate",
 }
 
 

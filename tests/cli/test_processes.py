@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,34 @@ def test_a_store_that_is_held(token):
     os.close(lock)
     assert writer.wait(60) == 0
     writer.communicate()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not show open files")
+def test_two_changes_of_members_at_once(token):
+    """Of two admissions that rest on the same roster one is made; the other is told, and admits nobody."""
+    import fcntl  # noqa: PLC0415 - as above
+
+    lines = [process(token.home, "identity", "new", "--name", name, "--out", name).out.strip() for name in ("bo", "cy")]
+    place = token.home / "registry.db.lock"
+    lock = os.open(place, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    both = [
+        started(token.home, "member", "add", f"member{number}", "--role", "auditor", "--public-key", line)
+        for number, line in enumerate(lines)
+    ]
+    while not all(_has_open(writer.pid, place) for writer in both):
+        assert [writer.poll() for writer in both] == [None, None]
+        time.sleep(0.02)
+    os.close(lock)
+    said = [writer.communicate(timeout=60) for writer in both]
+    assert sorted(writer.returncode for writer in both) == [0, 5]
+    assert len([out for out, _ in said if out]) == 1
+    assert len(json.loads(token.ok("member", "list", "--format", "json"))) == 2
+
+
+def _has_open(pid, path):
+    """Say whether a process has a file open: whoever waits for its turn has the lock's."""
+    return any(link.is_symlink() and link.readlink() == path for link in Path(f"/proc/{pid}/fd").iterdir())
 
 
 @pytest.mark.parametrize(

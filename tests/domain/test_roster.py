@@ -3,35 +3,17 @@
 import pytest
 
 from registry.domain import roster_rules as rules
-from registry.domain.roster import ADMIN, POLICIES, Generation, Grant, MemberKeys, Roster, scope_audience
+from registry.domain.roster import ADMIN, POLICIES, Roster, scope_audience
 from registry.domain.roster_events import (
     ApplicationRegistered,
     ApplicationRemoved,
     ApplicationRenamed,
-    Founder,
-    FoundingStatement,
     PolicyChanged,
     RosterFounded,
 )
 from registry.errors import AlreadyExists, InvalidValue, NotFound
-from registry.values import ApplicationId
-from tests.domain.facts import ALICE, AT
-
-PAYROLL, CRM = ApplicationId("c" * 32), ApplicationId("d" * 32)
-KEYS = MemberKeys(b"s" * 32, b"x" * 32)
-STATEMENT = FoundingStatement(1, b"n" * 32, AT, (Founder(ALICE, KEYS),))
-
-
-def fact(cls, version, **facts):
-    """Return a fact of the roster, by alice."""
-    common = {"by": ALICE, "at": AT, "host": "desk", "client": "tests/1", "previous": b""}
-    return cls(originator_id="0" * 32, originator_version=version, **common, **facts)
-
-
-def keys(audience, number=1):
-    """Return a generation of an audience and alice's grant of it."""
-    generation = Generation(audience, number, b"c" * 32)
-    return {"generations": (generation,), "grants": (Grant(audience, number, ALICE, b"sealed"),)}
+from tests.domain.facts import ALICE
+from tests.domain.rosters import CRM, PAYROLL, STATEMENT, fact, keys, keys_of
 
 
 def given(*events):
@@ -51,7 +33,7 @@ REGISTERED = fact(
 def test_founders_are_admins_with_the_keys_of_the_statement():
     """Whoever the founding statement names is an admin from the first fact on."""
     (admin,) = given(FOUNDED).admins()
-    assert (admin.id, admin.role, admin.keys) == (ALICE, ADMIN, KEYS)
+    assert (admin.id, admin.role, admin.keys) == (ALICE, ADMIN, keys_of(ALICE))
 
 
 def test_generations_and_grants_of_every_fact_are_kept():

@@ -49,7 +49,11 @@ def vectors() -> dict[str, str]:
         "name_tag": tags.name_tag(KEY, samples.REGISTRY, GLOBAL, "zoom production"),
         "fingerprint": tags.fingerprint(KEY, samples.REGISTRY, TOKEN, "api_secret", Secret("SECRET")),
     }
-    texts = {"public_line": samples.ALICE.public.line(), "founding_statement": statement()}
+    texts = {
+        "public_line": samples.ALICE.public.line(),
+        "invitation": samples.INVITATION.text(),
+        "founding_statement": statement(),
+    }
     return {name: data.hex() for name, data in made.items()} | texts | identities()
 
 

@@ -9,8 +9,13 @@ from registry.domain.roster_events import (
     ApplicationRegistered,
     ApplicationRemoved,
     ApplicationRenamed,
+    AudienceRotated,
     Founder,
     FoundingStatement,
+    MemberAdmitted,
+    MemberRemoved,
+    MemberRenewed,
+    MemberRoleChanged,
     PolicyChanged,
     RosterFounded,
 )
@@ -27,6 +32,7 @@ from registry.domain.token_events import (
     TokenRenamed,
     TokenTested,
 )
+from registry.invitation import Invitation
 from registry.sealing import aead, grants, labels
 from registry.sealing.credentials import BoxPlace, Credentials
 from registry.sealing.envelope import Place
@@ -44,6 +50,7 @@ ALICE = Identity("alice", bytes(range(128, 160)), bytes(range(160, 192)))
 PASSPHRASE = Secret("correct horse battery staple")
 AT = datetime(2027, 1, 31, 12, 0, 0, 250, tzinfo=UTC)
 EXPIRY = datetime(2027, 12, 31, 23, 59, 59, tzinfo=UTC)
+INVITATION = Invitation(REGISTRY, 1_000, 7, KEY)
 STATEMENT = FoundingStatement(1, REGISTRY, AT, (Founder(MEMBER, ALICE.public.keys),))
 
 _FACTS: dict[str, Any] = {"originator_id": TOKEN, "originator_version": 1, "by": MEMBER, "at": AT}
@@ -62,6 +69,8 @@ _KEYS: dict[str, Any] = {
     "generations": (Generation("audit", 2, KEY, DATA_KEY, b"previous"), Generation("global", 1, KEY)),
     "grants": (Grant("global", 1, MEMBER, b"sealed"),),
 }
+_ROTATED = _KEYS | {"labels": {APPLICATION: b"label"}}
+_EXPOSED = {TOKEN: 2, "22" * 16: 11}
 
 EVENTS: dict[str, Event] = {
     "token.created": TokenCreated(
@@ -99,8 +108,21 @@ EVENTS: dict[str, Event] = {
         **_ROSTER, **_KEYS, application=APPLICATION, kind="process", label=b"label", name="Payroll"
     ),
     "application.renamed": ApplicationRenamed(**_ROSTER, application=APPLICATION, label=b"label", name="Löhne"),
-    "application.removed": ApplicationRemoved(**_ROSTER, application=APPLICATION, name="Löhne"),
+    "application.removed": ApplicationRemoved(
+        **_ROSTER, **_ROTATED, application=APPLICATION, name="Löhne", exposed=_EXPOSED
+    ),
+    "application.removed.least": ApplicationRemoved(**_ROSTER, application=APPLICATION, name="Löhne"),
     "policy.changed": PolicyChanged(**_ROSTER, policy="allow-plaintext", value="yes"),
+    "member.admitted": MemberAdmitted(
+        **_ROSTER, **_KEYS, member=MEMBER, role="app", application=APPLICATION, keys=ALICE.public.keys, name="alice"
+    ),
+    "member.role_changed": MemberRoleChanged(
+        **_ROSTER, **_ROTATED, member=MEMBER, role="app", application=APPLICATION, name="alice", exposed=_EXPOSED
+    ),
+    "member.role_changed.least": MemberRoleChanged(**_ROSTER, member=MEMBER, role="admin", name="alice"),
+    "member.renewed": MemberRenewed(**_ROSTER, **_ROTATED, member=MEMBER, keys=ALICE.public.keys, name="alice"),
+    "member.removed": MemberRemoved(**_ROSTER, **_ROTATED, member=MEMBER, name="alice", exposed=_EXPOSED),
+    "audience.rotated": AudienceRotated(**_ROSTER, **_ROTATED),
 }
 
 

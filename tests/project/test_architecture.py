@@ -18,11 +18,13 @@ ALLOWED: dict[str, set[str]] = {
     "registry.providers": BASE,
     "registry.settings": BASE,
     "registry.pins": BASE,
+    "registry.invitation": {"registry.errors"},
     "registry.store": INNER,
     "registry.views": INNER | {"registry.store"},
     "registry.service": INNER
     | {
         "registry._version",
+        "registry.invitation",
         "registry.pins",
         "registry.providers",
         "registry.settings",
@@ -33,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "registry": INNER
     | {
         "registry._version",
+        "registry.invitation",
         "registry.providers",
         "registry.service",
         "registry.settings",
@@ -46,6 +49,7 @@ OUTSIDE: dict[str, set[str]] = {
     "registry.providers": {"httpx", "jwt", "anyio", "msgspec"},
     "registry.settings": {"platformdirs", "msgspec"},
     "registry.pins": {"msgspec"},
+    "registry.invitation": {"msgspec"},
     "registry.values": {"msgspec"},
     "registry.store": {"eventsourcing", "msgspec"},
     "registry.views": {"msgspec"},
@@ -54,6 +58,14 @@ OUTSIDE: dict[str, set[str]] = {
     "cli": {"click", "rich"},
 }
 """Which libraries a room may use beside the standard one."""
+
+USERS: dict[str, set[str]] = {
+    "registry._version": {"surroundings"},
+    "registry.invitation": {"joining", "ledger", "members"},
+    "registry.pins": {"founding", "initialising", "joining", "ledger", "registry"},
+    "registry.settings": {"doctor", "initialising", "joining", "registry"},
+}
+"""Which use cases know what lies outside the store: this machine's settings and pins, and what was told by mail."""
 
 HEAVY = {"httpx", "jwt", "rich", "platformdirs"}
 LATE = {"cli.terminal", "registry.providers._zoom_app", "registry.providers._zoom_key", "registry.testing"}
@@ -80,6 +92,13 @@ def test_a_module_imports_only_the_rooms_it_may(name):
     allowed = ALLOWED[room(name)] | {room(name)}
     wrong = [f"line {i.line}: {i.module}" for i in IMPORTS[name] if ours(i) and room(i.module) not in allowed]
     assert wrong == []
+
+
+@pytest.mark.parametrize("outside", USERS)
+def test_few_use_cases_know_the_machine(outside):
+    """Settings, pins and invitations are the business of founding, opening and joining; no other use case asks."""
+    users = {name for name in MODULES if any(room(i.module) == outside for i in IMPORTS[name] if ours(i))}
+    assert {name.rpartition(".")[2] for name in users if room(name) == "registry.service"} == USERS[outside]
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))

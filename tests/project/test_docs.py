@@ -190,7 +190,7 @@ def test_the_contents_of_topics_are_documented(topic):
     kind = topics.topics()[topic]
     line = re.search(rf"^\| `{re.escape(topic)}` \|(.+)$", FORMATS, flags=re.MULTILINE)[1]
     own = set(kind.__struct_fields__) - set(events.Event.__struct_fields__)
-    common = {"revision", "previous", "generations", "grants"}
+    common = {"revision", "previous", "generations", "grants", "labels"}
     keys = set(re.findall(r"`(\w+)` (?:text|boolean|time|object|integer|bytes|array)", line))
     assert keys - common == own - common
 

@@ -8,7 +8,8 @@ import pytest
 
 import registry as library
 from registry import NewToken, Secret, TokenEdit
-from tests.project.another_reader import Reader, b64, joined, label
+from tests.project.another_reader import Reader
+from tests.project.another_sealing import b64, joined, label
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def _token(name, **more):
 @pytest.fixture
 def pin(folder):
     """Return the pin of the registry in the folder."""
-    (file,) = (folder / "state" / "pins").iterdir()
+    (file,) = (folder / "state" / "pins").glob("*.json")
     return file.name, json.loads(file.read_text())
 
 
@@ -94,7 +95,7 @@ _ENDING = ["provider", "credentials"]
 def test_the_pin_lies_where_documented(pin):
     """A pin's file is named by the hash of the store's URL."""
     name, document = pin
-    assert set(document) == {"version", "url", "registry_id"}
+    assert set(document) == {"version", "url", "registry_id", "size", "roster_version", "roster_head"}
     assert name == f"{hashlib.sha256(document['url'].encode()).hexdigest()[:32]}.json"
 
 

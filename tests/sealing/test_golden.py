@@ -7,6 +7,7 @@ import os
 import pytest
 
 from registry.domain.roster import AUDIT, GLOBAL, Generation, Grant
+from registry.invitation import Invitation
 from registry.sealing import application_label, credentials, envelope, grants, hpke, roster_record, tags
 from registry.sealing.grants import AudienceKey
 from registry.sealing.identity import PublicIdentity, read_identity
@@ -129,3 +130,9 @@ def test_the_public_line_reads_and_is_written_the_same():
     """A mailed line means the same member for ever."""
     assert PublicIdentity.parse(GOLDEN["public_line"]) == samples.ALICE.public
     assert samples.ALICE.public.line() == GOLDEN["public_line"]
+
+
+def test_the_invitation_reads_and_is_written_the_same():
+    """A mailed invitation names the same registry and the same moment of it for ever."""
+    assert Invitation.parse(GOLDEN["invitation"]) == samples.INVITATION
+    assert samples.INVITATION.text() == GOLDEN["invitation"]
