@@ -114,7 +114,7 @@ def typed(
             position = at + len(question)
             os.write(terminal, answer.encode())
             typed_at, last = time.monotonic(), answer
-        # A signal that comes just before the program begins to read is noticed at the next one only; people press again.
+        # A signal just before the program begins to read is noticed with the next one only; people press again.
         if last.endswith("\x03") and time.monotonic() > typed_at + PATIENCE / 10:
             os.write(terminal, b"\x03")
             typed_at = time.monotonic()
