@@ -105,6 +105,8 @@ def _check_generation(roster: Roster, generation: Generation) -> None:
     audience, known = generation.audience, map(application_audience, roster.applications)
     if audience not in (AUDIT, GLOBAL, FINGERPRINT) and audience not in known:
         raise InvalidValue(f"there is no audience {audience}")
+    if audience == FINGERPRINT and roster.generations.get(audience):
+        raise InvalidValue("the fingerprint key is never rotated")
     # Credential audiences hand no former key on: whoever comes later has no business with what was replaced.
     public, former = audience == AUDIT, audience == AUDIT and generation.number > 1
     if (generation.public is not None, generation.previous is not None) != (public, former):

@@ -47,16 +47,12 @@ def init_registry(
     registry is.
     """
     name = parse_member_name(name)
-    if recovery is not None:
-        check_member_name_free({MemberId(RECOVERY): RECOVERY}, name)
     settings = settings or load_settings()
     around = surroundings or Surroundings()
     path, place = settings.store_path(), Path(settings.identity.value)
-    if recovery is not None:
-        check_member_name_free({MemberId(""): RECOVERY}, name)
     founding.check_vacant(path)
-    if recovery is not None and (recovery.is_symlink() or recovery.exists() or recovery.absolute() == place):
-        raise AlreadyExists(f"the recovery identity cannot be written to {recovery}", "name a new file of its own")
+    if recovery is not None:
+        _check_recovery(recovery, place, name)
     created = not place.exists()
     # Whoever is asked may still walk away: nothing is written before.
     locks = new_passphrase() if created and new_passphrase else None
@@ -72,6 +68,12 @@ def init_registry(
         founded = founding.found(founders, around)
         founding.init_store(path, store_url(path), Pins(Path(settings.state.value)), founded, identity)
     return Initialised(founded.registry.hex(), name, place, created, path)
+
+
+def _check_recovery(recovery: Path, identity: Path, name: str) -> None:
+    check_member_name_free({MemberId(RECOVERY): RECOVERY}, name)
+    if recovery.is_symlink() or recovery.exists() or recovery.absolute() == identity:
+        raise AlreadyExists(f"the recovery identity cannot be written to {recovery}", "name a new file of its own")
 
 
 @contextmanager

@@ -76,13 +76,8 @@ def process(home: Path, *words: str, given: bytes = b"", **more: str) -> Ran:
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def typed(
-    home: Path, *words: str, answers: tuple[tuple[str, str], ...] = (), redirected: str | None = None, **more: str
-) -> Ran:
-    """Run a command line on a terminal of its own; each answer is typed when its question has been asked.
-
-    Standard input comes from the file ``redirected``, if there is one.
-    """
+def _started(home, words, redirected, more):
+    """Return the near side of a new terminal, and the program that runs on its far side."""
     terminal, theirs = pty.openpty()
     given = theirs if redirected is None else os.open(home / redirected, os.O_RDONLY)
     child = subprocess.Popen(
@@ -97,6 +92,17 @@ def typed(
     )
     for descriptor in {given, theirs}:
         os.close(descriptor)
+    return terminal, child
+
+
+def typed(
+    home: Path, *words: str, answers: tuple[tuple[str, str], ...] = (), redirected: str | None = None, **more: str
+) -> Ran:
+    """Run a command line on a terminal of its own; each answer is typed when its question has been asked.
+
+    Standard input comes from the file ``redirected``, if there is one.
+    """
+    terminal, child = _started(home, words, redirected, more)
     shown, deadline, open_questions, position = "", time.monotonic() + PATIENCE, list(answers), 0
     last, typed_at = "", 0.0
     while time.monotonic() < deadline:

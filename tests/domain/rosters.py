@@ -30,10 +30,17 @@ def fact(cls, version, **facts):
     return cls(originator_id="0" * 32, originator_version=version, **common, **facts)
 
 
+def generation(audience, number=1):
+    """Return a generation of an audience that tells what its kind has to tell."""
+    audit = audience == "audit"
+    previous = b"former" if audit and number > 1 else None
+    return Generation(audience, number, b"c" * 32, b"p" * 32 if audit else None, previous)
+
+
 def keys(audience, number=1, *holders):
     """Return a generation of an audience, and a grant of it to each holder; to alice if none is named."""
     grants = tuple(Grant(audience, number, holder, b"sealed") for holder in holders or (ALICE,))
-    return {"generations": (Generation(audience, number, b"c" * 32),), "grants": grants}
+    return {"generations": (generation(audience, number),), "grants": grants}
 
 
 def then(roster, cls, **facts):
@@ -49,7 +56,7 @@ def admitted(roster, member, role, application=None, **facts):
 
 def team():
     """Return the roster of alice and bob, admins, and two applications."""
-    made = [Generation(audience, 1, b"c" * 32) for audience in ("audit", "global", FINGERPRINT)]
+    made = [generation(audience) for audience in ("audit", "global", FINGERPRINT)]
     given = tuple(Grant(one.audience, 1, ALICE, b"sealed") for one in made)
     roster = then(Roster(), RosterFounded, statement=STATEMENT, generations=tuple(made), grants=given)
     for application in (PAYROLL, CRM):

@@ -66,6 +66,6 @@ def test_a_recovery_file_is_never_overwritten(tmp_path):
     """Where a recovery identity lies already, none is written, and no registry is founded."""
     team, offline = Team(tmp_path / "team"), tmp_path / "recovery"
     offline.write_text("precious")
-    with pytest.raises(AlreadyExists, match="exists already"):
+    with pytest.raises(AlreadyExists, match="cannot be written"):
         init_registry(team.settings("alice"), name="alice", recovery=offline)
     assert (offline.read_text(), team.store.exists()) == ("precious", False)

@@ -48,6 +48,8 @@ OPERATIONS: dict[str, tuple[Callable[[Registry], object], frozenset[str]]] = {
     "applications.remove": (lambda r: r.applications.remove("Survey"), ADMINS),
     "policies.list": (lambda r: r.policies.list(), ALL),
     "policies.set": (lambda r: r.policies.set("allow-plaintext", "yes"), ADMINS),
+    "members.show": (lambda r: r.members.show("till"), READERS),
+    "members.check_other": (lambda r: r.members.check_other("till"), ADMINS),
     "members.list": (lambda r: r.members.list(), READERS),
     "members.add": (lambda r: r.members.add("dora", "auditor", public()), ADMINS),
     "members.change_role": (lambda r: r.members.change_role("till", "auditor"), ADMINS),
@@ -56,7 +58,7 @@ OPERATIONS: dict[str, tuple[Callable[[Registry], object], frozenset[str]]] = {
     "members.keys": (lambda r: r.members.keys(), READERS),
     "members.rotate": (lambda r: r.members.rotate(), ADMINS),
 }
-NO_OPERATIONS = {"close", "registry_id"}
+NO_OPERATIONS = {"close", "registry_id", "require"}
 
 
 def contents_of(team):

@@ -18,7 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "registry.providers": BASE,
     "registry.settings": BASE,
     "registry.pins": BASE,
-    "registry.invitation": {"registry.errors"},
+    "registry.invitation": {"registry.errors", "registry.sealing"},
     "registry.store": INNER,
     "registry.views": INNER | {"registry.store"},
     "registry.service": INNER

@@ -95,7 +95,7 @@ _ENDING = ["provider", "credentials"]
 def test_the_pin_lies_where_documented(pin):
     """A pin's file is named by the hash of the store's URL."""
     name, document = pin
-    assert set(document) == {"version", "url", "registry_id", "size", "roster_version", "roster_head"}
+    assert set(document) == {"version", "url", "registry_id", "size", "roster_version", "roster_head", "roster_digest"}
     assert name == f"{hashlib.sha256(document['url'].encode()).hexdigest()[:32]}.json"
 
 

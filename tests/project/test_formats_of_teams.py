@@ -11,7 +11,7 @@ import pytest
 import registry as library
 from registry import Identity, NewToken, Secret, TokenEdit
 from tests.project.another_reader import Reader
-from tests.project.another_sealing import b64
+from tests.project.another_sealing import b64, joined, label
 
 PEOPLE = ("bob", "carol", "dora", "payroll-1", "desk-1")
 
@@ -145,7 +145,7 @@ def test_the_invitation_is_as_documented(team, reader):
     data = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     told, version = data[:76], int.from_bytes(data[40:44], "big")
     assert (prefix, told[:32]) == ("tri1", reader("bob").registry)
-    assert data[76:] == hashlib.sha256(b"token-registry/v1/invitation" + told).digest()[:4]
+    assert data[76:] == hashlib.sha256(joined(label("invitation"), told)).digest()[:4]
     with closing(sqlite3.connect(team / "registry.db")) as database:
         sizes = "SELECT position + 1 FROM stored_events WHERE originator_id = ? AND originator_version = ?"
         assert database.execute(sizes, (told[:16].hex(), version)).fetchone() == (int.from_bytes(data[32:40], "big"),)
