@@ -241,7 +241,7 @@ def test_costs_that_cannot_be_are_damage(locked, argon2id):
 )
 def test_a_cost_that_would_stop_the_machine_is_refused_before_it_is_paid(locked, huge, monkeypatch):
     """A file cannot make its reader spend more memory or time than the bound: Argon2 is not even begun."""
-    monkeypatch.setattr("registry.sealing.identity._passphrase_key", None)
+    monkeypatch.setattr("registry.sealing.identity._passphrase_key", lambda *_: pytest.fail("it was begun"))
     rewrite(locked, argon2id=ARGON | huge)
     with pytest.raises(IdentityUnreadable):
         read_identity(locked).open(PASSPHRASE)

@@ -90,6 +90,23 @@ def test_a_changed_roster_event_is_noticed(path, reopened, version, part):
         reopened()
 
 
+def test_an_event_of_another_copys_history_is_noticed(path, founded, around, reopened):
+    """Two copies that both went on cannot be spliced: each event names the one before it, not its number alone."""
+    before = path.read_bytes()
+    with open_registry(founded, surroundings=around) as registry:
+        registry.applications.register("CRM", "form")
+        registry.policies.set("allow-plaintext", "yes")
+    (_, _, allowed) = roster(path)[5]
+    path.write_bytes(before)
+    with open_registry(founded, surroundings=around) as registry:
+        registry.applications.register("HR", "form")
+        registry.policies.set("allow-plaintext", "yes")
+        registry.policies.set("allow-plaintext", "no")
+    store(path, 6, allowed)
+    with pytest.raises(IntegrityError, match=r"roster event 6 .*does not follow"):
+        reopened()
+
+
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_dropped_roster_event_is_noticed(path, reopened, version):
     """An event that is missing before others is noticed."""
