@@ -123,9 +123,14 @@ class Ledger:
             self._pin_roster()
 
     def require(self, *roles: str) -> None:
-        """Raise ``NotPermitted`` unless the member has one of the roles, by the roster as it is known here.
+        """Raise ``NotPermitted`` unless the member has one of the roles now. Nearly every use case begins here."""
+        self.refresh()
+        self.check_role(*roles)
 
-        A turn to write asks again by the present roster.
+    def check_role(self, *roles: str) -> None:
+        """Raise ``NotPermitted`` unless the member has one of the roles by the roster as it is known here.
+
+        Who changes the roster begins with this: its decision rests on what it has seen, not on what is news to it.
         """
         if self.member.role not in roles:
             raise NotPermitted(f"this takes the role {' or '.join(roles)}; yours is {self.member.role}")
@@ -135,8 +140,7 @@ class Ledger:
         self.require(ADMIN)
 
     def require_reader(self) -> None:
-        """Raise ``NotPermitted`` unless the member may read event contents; follow the roster to its present end."""
-        self.refresh()
+        """Raise ``NotPermitted`` unless the member may read event contents."""
         self.require(ADMIN, AUDITOR)
 
     def directory(self) -> Directory:
@@ -191,7 +195,7 @@ class Ledger:
         known = self.roster.version
         with self.store.queued():
             self.refresh()
-            self.require(*roles)
+            self.check_role(*roles)
             if roster and self.roster.version != known:
                 raise Conflict("somebody else changed the roster meanwhile", "look at it again, then decide")
             head = self.store.head()

@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from registry.domain import roster_rules as rules
 from registry.domain.events import Event
-from registry.domain.roster import AUDIT, FINGERPRINT, GLOBAL, Member, scope_audience
+from registry.domain.roster import ADMIN, AUDIT, FINGERPRINT, GLOBAL, Member, scope_audience
 from registry.domain.roster_events import (
     AudienceRotated,
     MemberAdmitted,
@@ -103,7 +103,7 @@ class Members:
     ) -> Invitation:
         """Admit a member and return its invitation; the name that counts is the one given here."""
         ledger = self._ledger
-        ledger.require_admin()
+        ledger.check_role(ADMIN)
         parse_member_name(name)
         with ledger.turn(reason, roster=True) as turn:
             application = ledger.scope(app)
@@ -135,7 +135,7 @@ class Members:
     ) -> Departure:
         """Give a member another role; where that takes keys away, every audience it was in gets fresh ones."""
         ledger = self._ledger
-        ledger.require_admin()
+        ledger.check_role(ADMIN)
         with ledger.turn(reason, roster=True) as turn:
             member, application = self._other(name), ledger.scope(app)
             if (member.role, member.application) == (role, application):
@@ -162,7 +162,7 @@ class Members:
     ) -> Invitation:
         """Give a member other keys, and every audience it is in fresh ones; return its new invitation."""
         ledger = self._ledger
-        ledger.require_admin()
+        ledger.check_role(ADMIN)
         with ledger.turn(reason, roster=True) as turn:
             member = self._other(name)
             renewed = Member(member.id, member.role, public.keys, member.application)
@@ -181,7 +181,7 @@ class Members:
     def remove(self, name: str, *, reason: str | None = None, progress: Progress | None = None) -> Departure:
         """Remove a member; every audience it was in gets fresh keys, which it is not granted."""
         ledger = self._ledger
-        ledger.require_admin()
+        ledger.check_role(ADMIN)
         with ledger.turn(reason, roster=True) as turn:
             member = self._other(name)
             wish = MemberRemoved(**ledger.roster_facts(turn), member=member.id, name=name)
@@ -218,7 +218,7 @@ class Members:
         ``audience`` is ``audit``, ``global`` or the name of an application.
         """
         ledger = self._ledger
-        ledger.require_admin()
+        ledger.check_role(ADMIN)
         with ledger.turn(reason, roster=True) as turn:
             if audience is None:
                 chosen = after_audiences(ledger.roster)

@@ -92,17 +92,20 @@ def test_a_changed_roster_event_is_noticed(path, reopened, version, part):
 
 def test_an_event_of_another_copys_history_is_noticed(path, founded, around, reopened):
     """Two copies that both went on cannot be spliced: each event names the one before it, not its number alone."""
-    before = path.read_bytes()
+    before, pins = path.read_bytes(), Pins(Path(founded.state.value))
+    seen_before = pins.get(store_url(path))
     with open_registry(founded, surroundings=around) as registry:
         registry.applications.register("CRM", "form")
         registry.policies.set("allow-plaintext", "yes")
     (_, _, allowed) = roster(path)[5]
     path.write_bytes(before)
+    pins.put(seen_before)  # another machine, which has not seen the other copy go on
     with open_registry(founded, surroundings=around) as registry:
         registry.applications.register("HR", "form")
         registry.policies.set("allow-plaintext", "yes")
         registry.policies.set("allow-plaintext", "no")
     store(path, 6, allowed)
+    pins.put(seen_before)
     with pytest.raises(IntegrityError, match=r"roster event 6 .*does not follow"):
         reopened()
 
