@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 import registry
-from cli.output import message, one_line
+from cli.output import message
+from cli.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 import registry
-from cli.main import Interrupted, Unread
+from cli.interruptions import Interrupted, Unread
 from cli.output import OutputFailed, message
 
 FAULT, USAGE, ABORTED, UNREAD = 1, 2, 130, 141

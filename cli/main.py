@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cli.framework import PROGRAM, Entry, LazyGroup, common_options
+from cli.interruptions import Interrupted, Unread
 from cli.session import Session
 
 COMMANDS: Mapping[str, Entry] = MappingProxyType(
@@ -37,14 +38,6 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "demo": Entry("cli.demo:demo", "Tell the whole story on a throw-away registry."),
     }
 )
-
-
-class Interrupted(click.Abort):
-    """Ctrl-C while a command was at work, not at a prompt."""
-
-
-class Unread(click.Abort):
-    """Whoever read the output went away, as ``head`` does."""
 
 
 class Root(LazyGroup):

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from cli.output import Row, printable, width
+from cli.text import Row, printable, width
 
 _GAP = "  "
 _NARROWEST = 12

@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import stat
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def _passphrase_key(passphrase: Secret, salt: bytes, cost: PassphraseCost) -> by
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id  # noqa: PLC0415 - only under a passphrase
 
     kdf = Argon2id(salt=salt, length=32, iterations=cost.iterations, lanes=cost.lanes, memory_cost=cost.memory_kib)
-    return kdf.derive(passphrase.reveal().encode())
+    return kdf.derive(unicodedata.normalize("NFC", passphrase.reveal()).encode())
 
 
 class IdentityFile(Struct, frozen=True):
@@ -254,7 +255,8 @@ def _damaged(path: Path) -> RegistryError:
 def read_identity(path: Path) -> IdentityFile:
     """Return the identity file; ``IdentityMissing``, or ``IdentityUnreadable`` if others may read it or it is none."""
     try:
-        with path.open("rb") as file:
+        # Opened without waiting, so that a pipe in its place is refused instead of waited for.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:

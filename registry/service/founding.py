@@ -20,6 +20,7 @@ from registry.service.surroundings import Surroundings
 from registry.store import codec
 from registry.store.contents import Contents
 from registry.store.lock import queued
+from registry.store.roster_chain import FOUNDING_VERSION
 from registry.store.rows import Commit
 from registry.store.sqlite import SQLiteStore
 from registry.values import MemberId
@@ -40,7 +41,7 @@ def found(identities: Sequence[tuple[Identity, str]], around: Surroundings) -> F
     """Return the founding by these identities, each with the name it is known by; the first of them signs it."""
     now = around.clock()
     founders = tuple(Founder(MemberId(around.new_id()), identity.public.keys) for identity, _ in identities)
-    statement = FoundingStatement(1, aead.new_key(), now, founders)
+    statement = FoundingStatement(FOUNDING_VERSION, aead.new_key(), now, founders)
     registry = roster_record.registry_id(codec.encode_value(statement))
     members = [Member(founder.member, ADMIN, founder.keys) for founder in founders]
     made = [grants.new_generation(registry, audience) for audience in _AUDIENCES]

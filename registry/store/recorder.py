@@ -17,10 +17,10 @@ from eventsourcing.sqlite import (
 from registry.domain.events import Event
 from registry.errors import Conflict
 from registry.store import schema
+from registry.store.connection import PRAGMAS, file_url, unusable
 from registry.store.contents import Contents
 from registry.store.mapper import SealingMapper
 from registry.store.rows import Commit
-from registry.store.sqlite import PRAGMAS, SHRED_DUE, file_url, unusable
 from registry.values import rfc3339
 
 _LOCK_TIMEOUT = 2
@@ -103,9 +103,9 @@ def _write_commit(c: SQLiteCursor, commit: Commit, size: int) -> None:
     c.executemany("INSERT OR REPLACE INTO data_keys VALUES (?, ?)", list(commit.data_keys.items()))
     c.executemany("INSERT OR IGNORE INTO fingerprints VALUES (?, ?)", list(commit.fingerprints))
     if commit.shredded:
-        c.execute("DELETE FROM marks WHERE name = ?", (SHRED_DUE,))
+        c.execute("DELETE FROM marks WHERE name = ?", (schema.SHRED_DUE,))
     if commit.shred:
-        c.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (SHRED_DUE, str(commit.number)))
+        c.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (schema.SHRED_DUE, str(commit.number)))
 
 
 class CommitWriter:

@@ -15,6 +15,8 @@ from registry.store import codec
 from registry.store.rows import Stored
 from registry.store.topics import event_class
 
+FOUNDING_VERSION = 1
+
 
 def founding_bytes(founded: RosterFounded) -> bytes:
     """Return the founding statement in the form whose hash is the registry's id."""
@@ -97,3 +99,5 @@ def _check_founding(registry: bytes, roster: Roster, founded: RosterFounded) -> 
         raise IntegrityError("a registry is founded once")
     if roster_record.registry_id(founding_bytes(founded)) != registry:
         raise IntegrityError("this is another registry than the one this machine knows")
+    if founded.statement.version != FOUNDING_VERSION:
+        raise IntegrityError("the founding statement is of another version", "update this program")

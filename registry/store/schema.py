@@ -3,6 +3,8 @@
 APPLICATION_ID = 0x746B7267
 """``tkrg``, in the header of the file: what tells a registry from any other SQLite database."""
 SCHEMA_VERSION = 1
+SHRED_DUE = "shred_due"
+"""The mark that overwritten keys may still stand in the write-ahead log."""
 
 _APPEND_ONLY = ("stored_events", "commits")
 

@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from msgspec import structs
 
 from registry.domain.events import Event
-from registry.errors import AlreadyExists, RegistryError, StoreBusy, StoreMissing, StoreUnreadable, Unusable
+from registry.errors import AlreadyExists, StoreMissing, StoreUnreadable, Unusable
 from registry.store import schema
+from registry.store.connection import BUSY_TIMEOUT, connect, unusable
 from registry.store.contents import Contents
 from registry.store.lock import queued
 from registry.store.rows import Commit, Count, Head, Id, LoggedEvent, Stored, TokenRow, moment, typed
@@ -22,18 +22,9 @@ from registry.values import ApplicationId, MemberId, TokenId
 if TYPE_CHECKING:
     from registry.store.recorder import CommitWriter
 
-SHRED_DUE = "shred_due"
-PRAGMAS = (
-    "synchronous = FULL",
-    "secure_delete = ON",
-    "temp_store = MEMORY",
-    "trusted_schema = OFF",
-    "cell_size_check = ON",
-)
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_LENGTH = 100
 _PAGE = 500
-_BUSY_TIMEOUT = 2
 _ROW = "token_id, application_id, name_tag, version, revision, box_revision, card, box, plain"
 
 
@@ -43,7 +34,7 @@ class SQLiteStore:
     def __init__(self, path: Path, *, wait: float = 10.0) -> None:
         self.path = path
         self._wait = wait
-        self._connection = _connect(path)
+        self._connection = connect(path)
 
     @cached_property
     def _writer(self) -> "CommitWriter":
@@ -192,7 +183,7 @@ class SQLiteStore:
 
     def shred_due(self) -> bool:
         """Return whether overwritten keys may still stand in the write-ahead log."""
-        return bool(self._rows("SELECT 1 FROM marks WHERE name = ?", (SHRED_DUE,)))
+        return bool(self._rows("SELECT 1 FROM marks WHERE name = ?", (schema.SHRED_DUE,)))
 
     def shred_pending(self) -> bool:
         """Return whether shredding is due and has not been brought to its end."""
@@ -204,12 +195,12 @@ class SQLiteStore:
         It raises nothing: the commit that asks for it stands, and its mark lets the next command try again.
         """
         try:
-            self._rows(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT * 1000 if wait else 0}")
+            self._rows(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000 if wait else 0}")
             held_up, left, _ = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]
         except Unusable:
             return False
         finally:
-            self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT * 1000}")
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000}")
         return (held_up, left) == (0, 0)
 
     def _log_bytes(self) -> int:
@@ -221,35 +212,6 @@ class SQLiteStore:
 
 def _token_row(row: tuple[Any, ...]) -> TokenRow:
     return typed(TokenRow, row, "tokens")
-
-
-def file_url(path: Path) -> str:
-    """Return the URL under which SQLite opens an existing file, and never makes one."""
-    return f"file:{quote(os.fsencode(path))}?mode=rw"
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(
-            file_url(path), uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT
-        )
-        for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-    except sqlite3.Error as error:
-        raise unusable(path, error) from None
-    return connection
-
-
-def unusable(path: Path, error: Exception) -> RegistryError:
-    """Return what an error of SQLite means to the user; its text holds no value of any row."""
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        return StoreBusy("other programs hold the store", "try again")
-    if "full" in text:
-        return StoreUnreadable("there is no room left on the disk of the store", "nothing was changed")
-    if "readonly" in text or "read-only" in text or "unable to open" in text or "I/O" in text:
-        return StoreUnreadable(f"the store {path} cannot be used: {text}", "check its folder's permissions and disk")
-    return StoreUnreadable(f"the store {path} is damaged: {text}", "restore it from a backup")
 
 
 def _check_header(path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cli import output
+from cli.text import json_text as as_json
 from tests.cli.conftest import KEY
 
 TOKEN_KEYS = {
@@ -146,7 +146,7 @@ def test_other_documents(cli):
 def test_json_escapes_what_steers_a_terminal():
     """Letters stand as they are; controls, bidirectional marks and line separators are escaped, and read back alike."""
     text = "äé漢\u202e\x9b\x7f\u2028\u200d\U000e0041\ud800\x1b\n"
-    written = output.json_text({"text": text}, indent=None)
+    written = as_json({"text": text}, indent=None)
     assert "äé漢" in written
     assert written.isprintable()
     assert json.loads(written) == {"text": text}

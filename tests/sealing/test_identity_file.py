@@ -275,3 +275,17 @@ def test_an_identity_shows_no_key():
 def test_an_unopened_file_shows_no_key(plain):
     """The representation of a file that was read names the file only."""
     assert base64.b64encode(ALICE._keys()).decode()[:20] not in repr(read_identity(plain))
+
+
+def test_a_passphrase_is_the_same_however_it_is_typed(path):
+    """Keyboards compose letters in two ways; both open the file."""
+    ALICE.save(path, Secret("caf\u00e9"), CHEAPEST)
+    assert read_identity(path).open(Secret("cafe\u0301")).public == ALICE.public
+
+
+def test_a_pipe_in_its_place_is_refused_at_once(path):
+    """Nobody waits for what a pipe might say."""
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path, 0o600)
+    with pytest.raises(IdentityUnreadable):
+        read_identity(path)
