@@ -15,6 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "registry.values": {"registry.errors"},
     "registry.domain": BASE,
     "registry.sealing": BASE | {"registry.domain"},
+    "registry.log": BASE | {"registry.sealing"},
     "registry.providers": BASE,
     "registry.settings": BASE,
     "registry.pins": BASE,
@@ -46,6 +47,7 @@ ALLOWED: dict[str, set[str]] = {
 OUTSIDE: dict[str, set[str]] = {
     "registry.domain": {"msgspec"},
     "registry.sealing": {"cryptography", "msgspec"},
+    "registry.log": {"cryptography", "msgspec"},
     "registry.providers": {"httpx", "jwt", "anyio", "msgspec"},
     "registry.settings": {"platformdirs", "msgspec"},
     "registry.pins": {"msgspec"},
