@@ -57,7 +57,7 @@ class CommitRecorder(SQLiteApplicationRecorder):
 
     def construct_create_table_statements(self) -> list[str]:
         """Return the statements that make an empty store."""
-        return [*schema.TABLES, *schema.triggers()]
+        return schema.statements()
 
     def _insert_events(
         self,

@@ -73,3 +73,8 @@ def triggers() -> list[str]:
             f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} {taken} BEGIN {refusal}; END",
         ]
     return statements
+
+
+def statements() -> list[str]:
+    """Return the statements that make an empty store, as the database keeps them in its own catalogue."""
+    return [statement.strip() for statement in (*TABLES, *triggers())]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from registry.domain.events import Event
-from registry.errors import AlreadyExists, StoreMissing, StoreUnreadable, Unusable
+from registry.errors import AlreadyExists, IntegrityError, StoreMissing, StoreUnreadable, Unusable
 from registry.store import schema
 from registry.store.connection import BUSY_TIMEOUT, connect, unusable
 from registry.store.contents import Contents
@@ -68,7 +68,21 @@ class SQLiteStore:
     def open(cls, path: Path) -> "SQLiteStore":
         """Open an existing store; ``StoreMissing`` or ``StoreUnreadable`` where there is none of ours."""
         _check_header(path)
-        return cls(path)
+        store = cls(path)
+        try:
+            store._check_schema()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _check_schema(self) -> None:
+        """Refuse a store with a trigger too many, which could keep what is to be destroyed, or one too few."""
+        found = {sql for (sql,) in self._rows("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+        for changed in sorted(found.symmetric_difference(schema.statements()), key=str):
+            what = " ".join(str(changed).split()[:3])
+            word = "is no part of a registry" if changed in found else "is missing or was changed"
+            raise IntegrityError(f"the store's schema was changed: {what} {word}", "restore it from a backup")
 
     def close(self) -> None:
         """Close every connection."""

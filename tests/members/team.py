@@ -142,9 +142,13 @@ class Team:
     def sql(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Run a statement as whoever holds the database may, append-only or not."""
         with closing(sqlite3.connect(self.store)) as connection, connection:
-            for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-                connection.execute(f"DROP TRIGGER {trigger}")
-            return connection.execute(statement, parameters).fetchall()
+            triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+            for name, _ in triggers:
+                connection.execute(f"DROP TRIGGER {name}")
+            rows = connection.execute(statement, parameters).fetchall()
+            for _, sql in triggers:
+                connection.execute(sql)
+            return rows
 
     def roster(self) -> list[Stored]:
         """Return the stored events of the roster."""
