@@ -72,6 +72,18 @@ class Pins:
                 f"the pin {path} is damaged", "restore it from a backup, or remove it and join anew"
             ) from None
 
+    def of_registry(self, registry_id: bytes) -> "list[Pin]":
+        """Return what this machine knows of a registry, wherever its stores lie."""
+        found = []
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                pin = self.get(json.loads(path.read_bytes())["url"])
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # a damaged pin of another store is no reason to refuse this one
+            if pin is not None and pin.registry_id == registry_id:
+                found.append(pin)
+        return found
+
     def advance(self, pin: Pin) -> None:
         """Keep a pin unless this machine has seen more of the same registry meanwhile: a pin never goes back."""
         try:

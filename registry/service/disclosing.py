@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from registry.domain.roster import ADMIN, APP, AUDIT, FORM
 from registry.domain.token_events import TokenDisclosed
-from registry.errors import InvalidValue, NotFound, NotPermitted, RegistryError
+from registry.errors import IntegrityError, InvalidValue, NotFound, NotPermitted, RegistryError
 from registry.providers import catalogue
 from registry.providers.fields import with_defaults
 from registry.sealing.credentials import Credentials
@@ -70,6 +70,8 @@ class Disclosing:
         for application, why in self._scopes(asked):
             row = self._ledger.store.row_by_tag(self._ledger.name_tag(application, name))
             if row is not None:
+                if row.application != application:
+                    raise IntegrityError(f"the token {row.token} lies in a scope that is not its own")
                 if self._ledger.keyring.holds(AUDIT):
                     self._ledger.named(row, name, application)
                 self._check_process(row, asked.process)

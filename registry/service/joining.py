@@ -56,6 +56,12 @@ def join(
     store = SQLiteStore.open(path)
     try:
         pin = _checked(store, store_url(path), told)
+        for other in pins.of_registry(told.registry_id):
+            if (pin.size, pin.roster_version) < (other.size, other.roster_version):
+                raise IntegrityError(
+                    f"the store holds {pin.size} events; this machine has seen {other.size} of this registry",
+                    f"it is an older copy of {other.url}",
+                )
         ledger = Ledger(store, known or pin, identity, surroundings or Surroundings(), pins.advance)
         pins.advance(pin)
         return Joined(whoami(ledger), invitation is None, remember_url(settings))

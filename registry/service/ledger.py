@@ -61,11 +61,12 @@ class Ledger:
         self._remember = remember
         self._roster_events: list[Stored] = []
         self.roster = self._first_roster()
+        # Before anything else: who is told here that it was removed does not go back behind that.
+        self._pin_roster(self.roster)
         self.member = self._find_member(self.roster)
         self.keyring = Keyring(self.registry, identity, self.member.id, self.roster)
         self.contents = Contents(self.registry, identity, self.keyring)
         self._name_keys: dict[tuple[str, int], bytes] = {}
-        self._pin_roster()
         self._directory: tuple[int, Directory] | None = None
 
     def _first_roster(self) -> Roster:
@@ -92,11 +93,10 @@ class Ledger:
         self._roster_events = events
         return roster
 
-    def _pin_roster(self) -> None:
-        if self.roster.version > self._pin.roster_version:
+    def _pin_roster(self, roster: Roster) -> None:
+        if roster.version > self._pin.roster_version:
             head = self.store.head()
             size = head.size if head else 0
-            roster = self.roster
             self._pin = Pin(self._pin.url, self.registry, size, roster.version, roster.head, roster.digest)
             self._remember(self._pin)
 
@@ -115,12 +115,12 @@ class Ledger:
         news = self.store.stream(self.roster_stream, after=self.roster.version)
         if news:
             roster = roster_chain.follow(self.registry, self.roster, news)
+            self._pin_roster(roster)
             # Whoever is no member any more stays where it was, and is told so each time.
             self.member = self._find_member(roster)
             self.roster = roster
             self._roster_events += news
             self.keyring.follow(self.roster)
-            self._pin_roster()
 
     def require(self, *roles: str) -> None:
         """Raise ``NotPermitted`` unless the member has one of the roles now. Nearly every use case begins here."""
@@ -201,6 +201,11 @@ class Ledger:
             head = self.store.head()
             if head is None:
                 raise IntegrityError("the store has lost its commits", "restore it from a backup")
+            if (size := self.store.size()) != head.size:
+                raise IntegrityError(
+                    f"the store holds {size} events, its last commit {head.number} says {head.size}",
+                    "events were added or dropped without a commit",
+                )
             context = self.context(reason)
             if context.at < head.at - _LATEST_CLOCK:
                 raise ClockBehind(

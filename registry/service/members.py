@@ -215,7 +215,7 @@ class Members:
     ) -> Sequence[str]:
         """Give an audience fresh keys, or all of them; return their names.
 
-        ``audience`` is ``audit``, ``global`` or the name of an application.
+        ``audience`` is ``audit``, ``global`` or the name of an application, with ``application:`` before it or not.
         """
         ledger = self._ledger
         ledger.check_role(ADMIN)
@@ -229,7 +229,7 @@ class Members:
                     "the fingerprint key is never rotated", "values used before could not be recognised any more"
                 )
             else:
-                chosen = [scope_audience(ledger.scope(audience))]
+                chosen = [scope_audience(ledger.scope(audience.removeprefix("application:")))]
             rotation = rotate(ledger, ledger.roster, chosen, progress)
             event = AudienceRotated(**ledger.roster_facts(turn), **rotation.facts())
             self._commit(turn, event, rotation)

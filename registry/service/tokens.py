@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from registry.service.disclosing import Asked, Disclosing
     from registry.service.token_changes import TokenChanges
     from registry.service.wishes import Changed, NewToken, TokenEdit
+    from registry.store.rows import TokenRow
     from registry.values import Secret
 
 
@@ -62,7 +63,7 @@ class Tokens:
         for row in self._ledger.store.rows():
             if (app is not None and row.application != scope) or (only_global and row.application is not None):
                 continue
-            if exposed and self._ledger.directory().exposures.get(row.token) != row.box_revision:
+            if exposed and not self._is_exposed(row):
                 continue
             token = self._ledger.token(row)
             if match is not None and fold(match) not in fold(token.name) + "\n" + fold(token.description):
@@ -78,6 +79,11 @@ class Tokens:
         With ``test`` it is stored only if the provider accepts it (``ProviderRejected``, ``ProviderUndecided``).
         """
         return self._changes.add(new, test=test, reason=reason)
+
+    def _is_exposed(self, row: "TokenRow") -> bool:
+        from registry.service.exposure import is_exposed  # noqa: PLC0415 - as above
+
+        return is_exposed(self._ledger, row)
 
     def check_free(self, name: str, *, app: str | None = None) -> None:
         """Raise what ``add`` would for this name in this scope, before anybody types in credentials for it."""

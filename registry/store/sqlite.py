@@ -122,6 +122,11 @@ class SQLiteStore:
             return Head(number, moment(row[1], "commits"), size)
         return None
 
+    def size(self) -> int:
+        """Return behind which position the history ends: the number of events, where none was tampered with."""
+        size: int = self._rows("SELECT COALESCE(MAX(position) + 1, 0) FROM stored_events")[0][0]
+        return size
+
     def stream(self, originator: str, after: int = 0) -> list[Stored]:
         """Return the events of one stream behind a version."""
         statement = (

@@ -1,6 +1,6 @@
 """The names of members and applications, past ones too: read from the roster's sealed contents."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from msgspec import Struct
@@ -30,8 +30,8 @@ class Directory(Struct, frozen=True):
     """When each member was admitted, and by whom."""
     generations: dict[tuple[str, int], datetime]
     """When each generation of an audience was made."""
-    exposures: dict[str, int]
-    """Tokens that a former holder of their keys could have opened, with the last such revision of their credentials."""
+    exposures: dict[str, tuple[int, ...]]
+    """Tokens that a former holder of their keys could have opened, with the revisions that brought what it could."""
 
     def member(self, member: MemberId) -> str:
         """Return a member's name, its id where the name is unknown."""
@@ -86,6 +86,11 @@ def _follow(known: Directory, event: RosterEvent) -> None:
             known.applications[event.application] = known.former[event.application] = event.name
         case ApplicationRemoved():
             known.applications.pop(event.application, None)
-            known.exposures.update(event.exposed)
+            _expose(known, event.exposed)
         case MemberRemoved() | MemberRoleChanged():
-            known.exposures.update(event.exposed)
+            _expose(known, event.exposed)
+
+
+def _expose(known: Directory, exposed: Mapping[str, int]) -> None:
+    for token, revision in exposed.items():
+        known.exposures[token] = (*known.exposures.get(token, ()), revision)

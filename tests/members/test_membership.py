@@ -6,9 +6,11 @@ from registry import (
     AlreadyExists,
     Conflict,
     Identity,
+    IntegrityError,
     InvalidValue,
     NotFound,
     NotPermitted,
+    Secret,
     TokenEdit,
     join,
 )
@@ -290,3 +292,45 @@ def test_keys_serve_one_member_once(team):
             team.do("alice", lambda r, public=public: r.members.add("dora", "auditor", public))
         with pytest.raises(AlreadyExists, match="belong to a member already, or did"):
             team.do("alice", lambda r, public=public: r.members.renew("bob", public))
+
+
+def test_exposure_ends_with_a_new_secret_and_with_nothing_less(team):
+    """A changed URL leaves a token exposed, a changed secret ends it, and the old secret put back brings it back."""
+    team.do("alice", lambda r: r.members.remove("carol"))
+
+    def exposed():
+        return "Mail" in [token.name for token in team.do("alice", lambda r: list(r.tokens.list(exposed=True)))]
+
+    def change(**values):
+        edit = TokenEdit(fields={name: Secret(value) for name, value in values.items()})
+        team.do("alice", lambda r: r.tokens.edit("Mail", edit))
+
+    before = team.do("alice", lambda r: r.tokens.reveal("Mail", "api_secret").reveal())
+    seen = [exposed()]
+    for values in ({"api_url": "https://api-eu.zoom.us/v2"}, {"api_secret": "another"}, {"api_secret": before}):
+        change(**values)
+        seen.append(exposed())
+    assert seen == [True, True, False, True]
+
+
+def test_who_is_told_of_its_removal_does_not_go_back_behind_it(team, tmp_path):
+    """A machine that has heard of its member's removal refuses the store of before."""
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(team.store.read_bytes())
+    team.do("alice", lambda r: r.members.remove("carol"))
+    with pytest.raises(NotPermitted, match="no member"):
+        team.open("carol")
+    team.restore(copy)
+    with pytest.raises(IntegrityError, match="this machine has seen"):
+        team.open("carol")
+
+
+def test_events_without_a_commit_stop_every_writer(team):
+    """A row slipped into the history is an integrity failure, not somebody else's commit to wait for."""
+    team.sql(
+        "INSERT INTO stored_events SELECT ?, 1, topic, state, (SELECT MAX(position) + 1 FROM stored_events), 0"
+        " FROM stored_events WHERE position = 0",
+        ("e" * 32,),
+    )
+    with pytest.raises(IntegrityError, match="its last commit"):
+        team.do("alice", lambda r: r.tokens.rename("Mail", "Post"))
