@@ -84,6 +84,7 @@ def remove_app(session: Session, *, name: str, yes: bool, reason: str | None) ->
             output.message(f"will be removed: the member {member}")
         prompts.confirm(f"Remove the application {view.name} and destroy its tokens ({len(doomed)})?", yes=yes)
         opened.applications.remove(name, expected=doomed, reason=reason)
+        documents.warn_pending(opened)
         # Its members held the key of the global tokens too.
         exposed = [(token.name, None) for token in opened.tokens.list(only_global=True)] if members else []
     output.message(f"removed the application {view.name} and its tokens ({len(doomed)})")

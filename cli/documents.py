@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from registry import HistoryEntry, TestResult, TokenView, Whoami
+    from registry import HistoryEntry, Registry, TestResult, TokenView, Whoami
 
     Exposed = Sequence[tuple[str, str | None]]
 
@@ -118,6 +118,12 @@ def _telling(detail: "Mapping[str, Any]") -> dict[str, object]:
     if "exposed" in telling:
         telling["exposed"] = len(detail["exposed"]) or None  # they may be thousands
     return telling | {name: verdict for name, verdict in verdicts.items() if verdict not in {"new", "same"}}
+
+
+def warn_pending(opened: "Registry") -> None:
+    """Tell people if what was overwritten has not left the files yet."""
+    if opened.shred_pending:
+        message("shredding is pending: a reader of the store keeps what was replaced in its files; 'doctor' says more")
 
 
 def warn_exposed(exposed: "Exposed") -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 import registry
-from cli import asking, options, output, prompts, sources
+from cli import asking, documents, options, output, prompts, sources
 from cli.framework import command
 from cli.options import app_option, reason_option, token_argument
 from cli.session import Session, pass_session
@@ -145,6 +145,7 @@ def edit(
             expiry=expiry,
         )
         result = opened.tokens.edit(name, change, app=app, expect_revision=expect_revision, test=tested, reason=reason)
+        documents.warn_pending(opened)
     _report(session, result, "changed")
 
 

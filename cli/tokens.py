@@ -155,6 +155,7 @@ def remove(session: Session, *, name: str, app: str | None, yes: bool, reason: s
         where = f"of the application {doomed.application}" if doomed.application else "(global)"
         prompts.confirm(f"Destroy the credentials of {doomed.name} {where} for ever?", yes=yes)
         view = opened.tokens.remove(name, app=app, reason=reason)
-    output.message(f"removed {view.name}; its credentials are destroyed")
+        output.message(f"removed {view.name}; its credentials are destroyed")
+        documents.warn_pending(opened)
     if session.json():
         output.print_json({**view.document(), "removed": True})

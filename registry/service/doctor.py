@@ -75,7 +75,8 @@ def _places(settings: Settings) -> list[Finding]:
                 "who can exchange the folder can exchange what this machine knows; keep them apart",
             )
         )
-    for what, path in (("store", store), ("state", state)):
+    folders = {("folder", folder) for folder in (identity.parent, store.parent)}
+    for what, path in [("store", store), ("state", state), *sorted(folders)]:
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o002:
             findings.append(Finding(Level.RISK, f"other users may write the {what} {path}", f"chmod o-w {path}"))
     leftovers = sorted(store.parent.glob(f"{store.name}.*.new")) if store.parent.exists() else []

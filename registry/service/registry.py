@@ -84,6 +84,11 @@ class Registry:
         """
         self._ledger.require(*roles)
 
+    @property
+    def shred_pending(self) -> bool:
+        """Whether a reader keeps overwritten keys in the files; the next command after it has ended removes them."""
+        return self._ledger.store.shred_pending()
+
     def whoami(self) -> "Whoami":
         """Return who the identity is in this registry, and what it may open."""
         from registry.service.whoami import whoami  # noqa: PLC0415

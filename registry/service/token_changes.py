@@ -161,7 +161,7 @@ class TokenChanges:
         """Return what the change adds to the commit; ``None`` if the token is that way already."""
         before = self._credentials(row, token)
         provider, values = self._wanted(token, before, change)
-        check_plaintext(self._ledger.roster, change.encrypted is False and token.encrypted)
+        check_plaintext(self._ledger.roster, change.encrypted is False)
         sealed = None
         if values != before.fields or provider.name != before.provider:
             revision = token.revision + 1

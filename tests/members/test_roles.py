@@ -58,7 +58,7 @@ OPERATIONS: dict[str, tuple[Callable[[Registry], object], frozenset[str]]] = {
     "members.keys": (lambda r: r.members.keys(), READERS),
     "members.rotate": (lambda r: r.members.rotate(), ADMINS),
 }
-NO_OPERATIONS = {"close", "registry_id", "require"}
+NO_OPERATIONS = {"close", "registry_id", "require", "shred_pending"}
 
 
 def contents_of(team):

@@ -23,7 +23,7 @@ This page is generated from the commands: `python -m tests.project.cli_reference
 - Data goes to standard output; messages, prompts and progress to standard error.
 - The value of a secret field never stands on the command line. A `SOURCE` is `-` (standard input, one trailing newline
   cut, at most once in a command), `@FILE`, `env:NAME`, or, for a field that is not secret, the value itself; a value
-  that begins with `-`, `@` or `env:` is written with a leading `\\`.
+  that is `-`, or begins with `@` or `env:`, is written with a leading `\\`.
 - A name without `--app` means the global token; to an app member, its own application's token before a global one.
 - A `DATE` is `2027-01-31` (the end of that day, UTC), an RFC 3339 time, or `90d` from now.
 - Settings come from options, then the environment, then `config.toml`, then defaults; `doctor` shows which.
