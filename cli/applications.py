@@ -72,12 +72,18 @@ def remove_app(session: Session, *, name: str, yes: bool, reason: str | None) ->
     """Remove an application and destroy all its tokens.
 
     Both happen in one step, and nobody can bring the credentials back. Its app members are removed too. The history
-    stays.
+    stays. Before it asks, it shows the members that are recorded to use the tokens.
     """
     with session.open("admin") as opened:
         view = opened.applications.show(name)
         doomed = opened.applications.doomed(name)
         members = [one.name for one in opened.members.list() if one.application == view.name]
+        usage = opened.applications.usage(name)
+        users = [
+            {"token": token, **user.document()}
+            for token in doomed
+            for user in documents.show_users(token, usage.get(token, ()), asking=not yes and prompts.on_terminal())
+        ]
         for token in doomed:
             output.message(f"will be destroyed: {token}")
         for member in members:
@@ -90,7 +96,7 @@ def remove_app(session: Session, *, name: str, yes: bool, reason: str | None) ->
     output.message(f"removed the application {view.name} and its tokens ({len(doomed)})")
     documents.warn_exposed(exposed)
     if session.json():
-        done = {"removed": True, "destroyed": list(doomed), "members": members}
+        done = {"removed": True, "destroyed": list(doomed), "members": members, "users": users}
         output.print_json({**_document(view), **done, "exposed": documents.exposed_document(exposed)})
     else:
         output.print_table(documents.EXPOSED_HEADER, documents.exposed_rows(exposed))

@@ -2,12 +2,10 @@
 
 0 done · 1 a fault of ours · 2 usage or invalid value · 3 not found · 4 already exists · 5 changed meanwhile ·
 6 not permitted · 7 integrity failure · 8 provider rejected · 9 provider undecided · 10 nothing usable ·
-11 found what ``--fail`` asked about · 12 cannot tell · 130 aborted · 141 nobody reads the output
+11 found what ``--fail`` asked about · 12 cannot tell · 126 not executable · 127 no such program · 130 aborted ·
+141 nobody reads the output; once ``run`` has started a program, the code is that one's
 """
 
-import contextlib
-import os
-import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +13,8 @@ from pathlib import Path
 import click
 
 import registry
-from cli.interruptions import Interrupted, Unread
-from cli.output import OutputFailed, message
+from cli.interruptions import CannotRun, Interrupted, Unread
+from cli.output import OutputFailed, message, stop_writing
 
 FAULT, USAGE, ABORTED, UNREAD = 1, 2, 130, 141
 
@@ -54,13 +52,13 @@ def report(error: Exception, *, debug: bool) -> int:
     try:
         return _report(error, debug=debug)
     except BrokenPipeError:
-        _stop_writing()
+        stop_writing()
         return UNREAD
 
 
 def _report(error: Exception, *, debug: bool) -> int:
     if isinstance(error, BrokenPipeError | Unread):
-        _stop_writing()
+        stop_writing()
         return UNREAD
     if isinstance(error, click.Abort):
         return _report_abort(error)
@@ -70,18 +68,23 @@ def _report(error: Exception, *, debug: bool) -> int:
     if isinstance(error, click.ClickException):
         return _report_usage(error)
     if isinstance(error, registry.RegistryError):
-        _say(str(error), error.hint)
+        _say(str(error), error.hint, error.detail)
         return exit_code(type(error))
+    if isinstance(error, CannotRun):
+        _say(str(error), None)
+        return error.code
     if isinstance(error, OutputFailed):
-        _stop_writing()
+        stop_writing()
         _say(str(error), "what the command did stands; 'history' shows it")
         return FAULT
     _say(f"a fault of ours: {type(error).__name__} {_place(error)}", "run it again with --debug, and report it")
     return FAULT
 
 
-def _say(text: str, hint: str | None) -> None:
+def _say(text: str, hint: str | None, detail: str | None = None) -> None:
     message(f"error: {text}")
+    for line in (detail or "").splitlines():
+        message(f"  {line}".rstrip())
     if hint:
         message(f"hint: {hint}")
 
@@ -118,11 +121,3 @@ def _trace(error: BaseException) -> Iterator[str]:
     for entry in traceback.format_tb(error.__traceback__):
         yield entry.rstrip("\n")
     yield f"{type(error).__module__}.{type(error).__qualname__}"
-
-
-def _stop_writing() -> None:
-    """Send what is still to be written nowhere: the interpreter would complain about it at its end."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)

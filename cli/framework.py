@@ -90,22 +90,27 @@ def common_options(*, hidden: bool) -> list[click.Parameter]:
 
 
 class Command(_Command):
-    """A command with the common options and with examples in its help."""
+    """A command with the common options and with examples in its help.
+
+    An option of its own takes the place of a common one of that name.
+    """
 
     # Click would refuse left-over arguments by repeating them, and a secret may be among them.
     allow_extra_args = True
+    advice: ClassVar[str] = "put quotes around what has spaces"
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **attributes: Any) -> None:  # noqa: ANN401 - click's own
         super().__init__(*args, **attributes)
         self.examples = tuple(examples)
-        self.params += common_options(hidden=True)
+        own = {option for parameter in self.params for option in parameter.opts}
+        self.params += [option for option in common_options(hidden=True) if own.isdisjoint(option.opts)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse left-over arguments without repeating them."""
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
             too_many = "an argument" if len(rest) == 1 else f"{len(rest)} arguments"
-            raise click.UsageError(f"there is {too_many} too many; put quotes around what has spaces", ctx)
+            raise click.UsageError(f"there is {too_many} too many; {self.advice}", ctx)
         return rest
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

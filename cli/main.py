@@ -25,7 +25,16 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "list": Entry("cli.tokens:list_tokens", "List tokens."),
         "test": Entry("cli.tokens:test", "Ask the provider whether it accepts a token's credentials."),
         "reveal": Entry("cli.tokens:reveal", "Print one value of a token; that is recorded."),
+        "run": Entry("cli.running:run", "Run a program with tokens' values; that is recorded."),
+        "usage": Entry("cli.usage:usage", "Show who uses a token."),
         "history": Entry("cli.history:history", "Show what happened, newest last."),
+        "watch": Entry("cli.watching:watch", "Show every commit as soon as it is made."),
+        "export": Entry("cli.exporting:export", "Print the history for other tools, one event on each line."),
+        "log": Entry(
+            "cli.log:log", "The log that nobody can rewrite: checkpoints, proofs, and what to do when it is wrong."
+        ),
+        "pin": Entry("cli.pins:pin", "What this machine has seen of the registry."),
+        "evidence": Entry("cli.evidence:evidence", "Give outsiders proof of the history, and verify it."),
         "import": Entry("cli.importing:import_tokens", "Create many tokens in one step, from JSON Lines."),
         "member": Entry("cli.members:member", "The members of the registry and their roles."),
         "key": Entry("cli.keys:key", "The keys that open events and credentials."),
@@ -33,6 +42,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "whoami": Entry("cli.joining:whoami", "Show who you are in the registry, and what you may open."),
         "identity": Entry("cli.identity:identity", "The identity file on this machine."),
         "policy": Entry("cli.policies:policy", "What holds for the whole registry."),
+        "verify": Entry("cli.verification:verify", "Check everything the store holds, and say what is wrong."),
         "doctor": Entry("cli.doctor:doctor", "Say what is wrong or risky on this machine."),
         "completion": Entry("cli.completion:completion", "Print the script that completes commands and names."),
         "demo": Entry("cli.demo:demo", "Tell the whole story on a throw-away registry."),
@@ -97,7 +107,8 @@ Settings come from options, then the environment (TOKEN_REGISTRY_HOME, _URL, _ID
 then config.toml; 'doctor' shows them. Data goes to standard output, everything else to standard error.""",
     epilog="""Exit codes: 0 done, 1 a fault of ours, 2 usage or invalid value, 3 not found, 4 already exists, 5 changed
 meanwhile, 6 not permitted, 7 integrity failure, 8 rejected by the provider, 9 no verdict from the provider, 10 no
-usable registry, store or identity, 11 found what --fail asked about, 12 cannot tell, 130 aborted.""",
+usable registry, store or identity, 11 found what --fail asked about, 12 cannot tell, 126 and 127 no program to run,
+130 aborted.""",
     context_settings={"help_option_names": ["-h", "--help"]},
     params=[
         *common_options(hidden=False),

@@ -151,6 +151,7 @@ def _document(view: "MemberView") -> dict[str, object]:
         "role": view.role,
         "application": view.application,
         "public_key": view.public_key,
+        "vkey": view.vkey,
         "admitted_at": registry.rfc3339(view.admitted_at),
         "admitted_by": view.admitted_by,
     }

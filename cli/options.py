@@ -10,7 +10,7 @@ import registry
 from cli.session import Session
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from click.shell_completion import CompletionItem
 
@@ -36,6 +36,25 @@ def app_option(function: Decorated) -> Decorated:
         shell_complete=complete_applications,
         help="The application whose token is meant; without it, the global one.",
     )(function)
+
+
+def global_option(function: Decorated) -> Decorated:
+    """Add ``--global``."""
+    return click.option(
+        "--global", "only_global", is_flag=True, help="The global token, even where one's own app has one."
+    )(function)
+
+
+def process_option(function: Decorated) -> Decorated:
+    """Add ``--process``."""
+    return click.option(
+        "--process", metavar="NAME", help="The process that asks; the token of a form-based app serves none."
+    )(function)
+
+
+def as_of_option(text: str) -> Callable[[Decorated], Decorated]:
+    """Return what adds ``--as-of``, with its help."""
+    return click.option("--as-of", metavar="TIME", help=f"{text} 2027-01-31 (its end), an RFC 3339 time, or 90d ago.")
 
 
 def token_argument(function: Decorated) -> Decorated:
@@ -106,7 +125,19 @@ def parse_expiry(text: str | None) -> "tuple[datetime | None] | None":
 
 
 def parse_past(text: str | None, *, end_of_day: bool) -> "datetime | None":
-    """Return the moment of ``--since`` or ``--until``; ``90d`` is so long ago."""
+    """Return the moment of ``--since``, ``--until`` or ``--as-of``; ``90d`` is so long ago."""
     if text is None:
         return None
     return registry.parse_moment(text, registry.Surroundings().clock(), end_of_day=end_of_day, past=True)
+
+
+def until(text: str | None) -> "timedelta | None":
+    """Return how long it is until the moment of ``--expiring``; ``15d`` is that long."""
+    now = registry.Surroundings().clock().replace(microsecond=0)
+    return None if text is None else registry.parse_moment(text, now, end_of_day=True) - now
+
+
+def since(text: str | None) -> "timedelta | None":
+    """Return how long ago the moment of ``--stale`` or ``--unused`` is; ``90d`` is that long."""
+    now = registry.Surroundings().clock().replace(microsecond=0)
+    return None if text is None else now - registry.parse_moment(text, now, end_of_day=False, past=True)

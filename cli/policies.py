@@ -20,7 +20,12 @@ def list_policies(session: Session) -> None:
         output.print_table(("Policy", "Value"), policies.items())
 
 
-@command("set", "policy set allow-plaintext yes --reason 'a legacy reader'", "policy set allow-plaintext no")
+@command(
+    "set",
+    "policy set allow-plaintext yes --reason 'a legacy reader'",
+    "policy set record-resolves every",
+    "policy set fail-closed always",
+)
 @click.argument("name", metavar="POLICY")
 @click.argument("value")
 @reason_option
@@ -28,7 +33,14 @@ def list_policies(session: Session) -> None:
 def set_policy(session: Session, name: str, value: str, reason: str | None) -> None:
     """Set a policy.
 
-    allow-plaintext (yes or no): whether a token's credentials may be kept readable in the database.
+    allow-plaintext (no, yes): whether a token's credentials may be kept readable in the database.
+
+    record-resolves (first, every, off): which uses by the library's 'resolve' are recorded: the first of each revision
+    of a token by each process, every one, or none. 'reveal' and 'run' always are.
+
+    fail-closed (commands, always, never): what happens when a use cannot be recorded, because the store is busy,
+    full or may only be read: 'reveal' and 'run' refuse; 'resolve' does too; or none does, and the commands say that
+    the use is not in the history.
     """
     with session.open() as opened:
         changed = opened.policies.set(name, value, reason=reason)

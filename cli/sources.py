@@ -107,6 +107,19 @@ def read_line(source: str, label: str) -> str:
     return read(source, f"the {label.lower()}")
 
 
+def read_file(path: Path, what: str) -> bytes:
+    """Return what a file holds; ``InvalidValue`` if it cannot be read, or is far too long."""
+    try:
+        with path.expanduser().open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "that is not a path"
+        raise registry.InvalidValue(f"the file for {what} cannot be read: {reason}", "check its path") from None
+    if len(data) > _LARGEST:
+        raise registry.InvalidValue(f"what was read for {what} is far too long")
+    return data
+
+
 def read(source: str, what: str) -> str:
     """Return the value at a source that is not asked for on a terminal."""
     if source == STDIN:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import Progress
@@ -14,6 +15,8 @@ from cli.text import Row, printable, width
 
 _GAP = "  "
 _NARROWEST = 12
+_REDRAWN = 0.1
+"""Seconds after which progress is drawn again."""
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -64,6 +67,14 @@ def print_record(pairs: Sequence[tuple[str, str]]) -> None:
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show how far a piece of work is, on standard error; call what is yielded with the number done and of all."""
-    with Progress(console=_console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    # Without a thread that draws it: work may be divided among processes, and forking with threads is not safe.
+    with Progress(console=_console(stderr=True), transient=True, auto_refresh=False) as bar:
+        task, drawn = bar.add_task(what, total=None), 0.0
+
+        def advance(done: int, total: int) -> None:
+            nonlocal drawn
+            due = done == total or monotonic() - drawn > _REDRAWN
+            bar.update(task, completed=done, total=total, refresh=due)
+            drawn = monotonic() if due else drawn
+
+        yield advance

@@ -50,6 +50,16 @@ def json_lines(documents: Iterable[object]) -> Iterator[str]:
     yield "[]\n" if lead == "[\n" else "\n]\n"
 
 
+def json_members(document: Mapping[str, object], name: str, elements: Iterable[object]) -> Iterator[str]:
+    """Yield the text of one JSON object piece by piece; its last member is an array whose elements come one by one."""
+    yield "{\n"
+    for key, value in document.items():
+        yield f"{json_text(key)}: {json_text(value)},\n"
+    yield f"{json_text(name)}: "
+    yield from json_lines(elements)
+    yield "}\n"
+
+
 def record_text(pairs: Iterable[tuple[str, str]]) -> str:
     """Return labels and values in two columns; a value's own lines stand under each other."""
     pairs = list(pairs)
@@ -61,12 +71,12 @@ def record_text(pairs: Iterable[tuple[str, str]]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def table_text(header: Row, rows: Iterable[Row]) -> Iterator[str]:
+def table_text(header: Row, rows: Iterable[Row], chunk_size: int = _CHUNK) -> Iterator[str]:
     """Yield the lines of a table; columns are as wide as the rows so far need, so that long ones need no memory."""
     widths = [width(cell) for cell in header]
     rows = iter(rows)
     head: Row | None = header
-    while chunk := [[printable(cell) for cell in row] for row in islice(rows, _CHUNK)]:
+    while chunk := [[printable(cell) for cell in row] for row in islice(rows, chunk_size)]:
         columns = zip(*chunk, strict=True)
         widths = [max(wide, *map(width, column)) for wide, column in zip(widths, columns, strict=True)]
         for row in [*([head] if head else []), *chunk]:

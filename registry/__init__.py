@@ -18,203 +18,181 @@ if TYPE_CHECKING:
     )
     from registry.errors import (
         AlreadyExists as AlreadyExists,
-    )
-    from registry.errors import (
         CannotTell as CannotTell,
-    )
-    from registry.errors import (
         ClockBehind as ClockBehind,
-    )
-    from registry.errors import (
         Conflict as Conflict,
-    )
-    from registry.errors import (
         Found as Found,
-    )
-    from registry.errors import (
         IdentityMissing as IdentityMissing,
-    )
-    from registry.errors import (
         IdentityUnreadable as IdentityUnreadable,
-    )
-    from registry.errors import (
         IntegrityError as IntegrityError,
-    )
-    from registry.errors import (
         InvalidValue as InvalidValue,
-    )
-    from registry.errors import (
         NotFound as NotFound,
-    )
-    from registry.errors import (
         NotPermitted as NotPermitted,
-    )
-    from registry.errors import (
         ProviderRejected as ProviderRejected,
-    )
-    from registry.errors import (
         ProviderUndecided as ProviderUndecided,
-    )
-    from registry.errors import (
         RegistryError as RegistryError,
-    )
-    from registry.errors import (
         StoreBusy as StoreBusy,
-    )
-    from registry.errors import (
         StoreMissing as StoreMissing,
-    )
-    from registry.errors import (
         StoreUnreadable as StoreUnreadable,
-    )
-    from registry.errors import (
         Unusable as Unusable,
-    )
-    from registry.errors import (
         WrongPassphrase as WrongPassphrase,
+    )
+    from registry.evidence.report import (
+        EvidenceMember as EvidenceMember,
+        EvidenceReport as EvidenceReport,
+        KnownCheckpoint as KnownCheckpoint,
+        Verdict as Verdict,
+    )
+    from registry.evidence.verifying import (
+        verify_evidence as verify_evidence,
+    )
+    from registry.exports.formats import (
+        ExportFormat as ExportFormat,
     )
     from registry.invitation import (
         Invitation as Invitation,
     )
     from registry.providers.interface import (
         Field as Field,
-    )
-    from registry.providers.interface import (
         Outcome as Outcome,
-    )
-    from registry.providers.interface import (
         Provider as Provider,
-    )
-    from registry.providers.interface import (
         TestResult as TestResult,
     )
     from registry.sealing.identity import (
         Identity as Identity,
-    )
-    from registry.sealing.identity import (
         IdentityFile as IdentityFile,
-    )
-    from registry.sealing.identity import (
         PublicIdentity as PublicIdentity,
-    )
-    from registry.sealing.identity import (
         read_identity as read_identity,
+    )
+    from registry.service.acknowledging import (
+        acknowledge_problem as acknowledge_problem,
     )
     from registry.service.applications import (
         ApplicationView as ApplicationView,
     )
+    from registry.service.changes import (
+        Changes as Changes,
+    )
     from registry.service.disclosing import (
+        Asked as Asked,
         Resolved as Resolved,
     )
     from registry.service.doctor import (
         Diagnosis as Diagnosis,
-    )
-    from registry.service.doctor import (
         Finding as Finding,
-    )
-    from registry.service.doctor import (
         Level as Level,
-    )
-    from registry.service.doctor import (
         diagnose as diagnose,
+    )
+    from registry.service.evidence import (
+        EvidenceQuery as EvidenceQuery,
+        ExportedEvidence as ExportedEvidence,
     )
     from registry.service.history import (
         HistoryQuery as HistoryQuery,
     )
     from registry.service.importing import (
         Action as Action,
-    )
-    from registry.service.importing import (
         Imported as Imported,
-    )
-    from registry.service.importing import (
         OnConflict as OnConflict,
     )
     from registry.service.initialising import (
         Initialised as Initialised,
-    )
-    from registry.service.initialising import (
         init_registry as init_registry,
     )
     from registry.service.joining import (
         Joined as Joined,
-    )
-    from registry.service.joining import (
         join as join,
+    )
+    from registry.service.log import (
+        ConsistencyProof as ConsistencyProof,
+        InclusionProof as InclusionProof,
+        SignedCheckpoint as SignedCheckpoint,
     )
     from registry.service.members import (
         Departure as Departure,
-    )
-    from registry.service.members import (
         KeyView as KeyView,
-    )
-    from registry.service.members import (
         MemberView as MemberView,
+    )
+    from registry.service.pinned import (
+        PinView as PinView,
+        read_pin as read_pin,
     )
     from registry.service.registry import (
         Registry as Registry,
-    )
-    from registry.service.registry import (
         open_identity as open_identity,
-    )
-    from registry.service.registry import (
         open_registry as open_registry,
-    )
-    from registry.service.registry import (
         read_passphrase as read_passphrase,
+    )
+    from registry.service.rollback import (
+        RolledBack as RolledBack,
+        open_rolled_back as open_rolled_back,
     )
     from registry.service.surroundings import (
         Surroundings as Surroundings,
+    )
+    from registry.service.token_watch import (
+        TokenWatch as TokenWatch,
+    )
+    from registry.service.variables import (
+        HandedOut as HandedOut,
+        Wanted as Wanted,
+    )
+    from registry.service.verifying import (
+        FoundProblem as FoundProblem,
+        Verification as Verification,
+        verify_registry as verify_registry,
     )
     from registry.service.whoami import (
         Whoami as Whoami,
     )
     from registry.service.wishes import (
         Changed as Changed,
-    )
-    from registry.service.wishes import (
         NewToken as NewToken,
-    )
-    from registry.service.wishes import (
         TokenEdit as TokenEdit,
     )
     from registry.settings import (
         Setting as Setting,
-    )
-    from registry.settings import (
         Settings as Settings,
-    )
-    from registry.settings import (
         load_settings as load_settings,
     )
     from registry.values import (
         Secret as Secret,
-    )
-    from registry.values import (
         parse_expiry as parse_expiry,
-    )
-    from registry.values import (
         parse_moment as parse_moment,
-    )
-    from registry.values import (
         rfc3339 as rfc3339,
+    )
+    from registry.views.changes import (
+        FieldChange as FieldChange,
+    )
+    from registry.views.commits import (
+        CommitChange as CommitChange,
+        TokenChange as TokenChange,
     )
     from registry.views.current import (
         LastTest as LastTest,
-    )
-    from registry.views.current import (
         TokenView as TokenView,
     )
     from registry.views.history import (
         HistoryEntry as HistoryEntry,
     )
+    from registry.views.usage import (
+        Usage as Usage,
+    )
 
 _HOMES = {
-    "service.disclosing": ("Resolved",),
+    "service.changes": ("Changes",),
+    "service.disclosing": ("Asked", "Resolved"),
+    "service.token_watch": ("TokenWatch",),
+    "service.variables": ("HandedOut", "Wanted"),
+    "views.commits": ("CommitChange", "TokenChange"),
     "service.whoami": ("Whoami",),
     "service.joining": ("Joined", "join"),
+    "exports.formats": ("ExportFormat",),
     "invitation": ("Invitation",),
     "service.members": ("Departure", "KeyView", "MemberView"),
+    "service.log": ("ConsistencyProof", "InclusionProof", "SignedCheckpoint"),
+    "service.pinned": ("PinView", "read_pin"),
+    "service.rollback": ("RolledBack", "open_rolled_back"),
     "_version": ("__version__",),
     "errors": (
         "AlreadyExists",
@@ -237,6 +215,13 @@ _HOMES = {
         "Unusable",
         "WrongPassphrase",
     ),
+    "evidence.report": (
+        "EvidenceMember",
+        "EvidenceReport",
+        "KnownCheckpoint",
+        "Verdict",
+    ),
+    "evidence.verifying": ("verify_evidence",),
     "providers.interface": (
         "Field",
         "Outcome",
@@ -249,6 +234,7 @@ _HOMES = {
         "PublicIdentity",
         "read_identity",
     ),
+    "service.acknowledging": ("acknowledge_problem",),
     "service.applications": ("ApplicationView",),
     "service.doctor": (
         "Diagnosis",
@@ -256,6 +242,7 @@ _HOMES = {
         "Level",
         "diagnose",
     ),
+    "service.evidence": ("EvidenceQuery", "ExportedEvidence"),
     "service.history": ("HistoryQuery",),
     "service.importing": (
         "Action",
@@ -273,6 +260,7 @@ _HOMES = {
         "read_passphrase",
     ),
     "service.surroundings": ("Surroundings",),
+    "service.verifying": ("FoundProblem", "Verification", "verify_registry"),
     "service.wishes": (
         "Changed",
         "NewToken",
@@ -293,7 +281,9 @@ _HOMES = {
         "LastTest",
         "TokenView",
     ),
+    "views.changes": ("FieldChange",),
     "views.history": ("HistoryEntry",),
+    "views.usage": ("Usage",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

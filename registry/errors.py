@@ -27,11 +27,15 @@ Each carries one line for a person and, where there is one, a hint at what to do
 
 
 class RegistryError(Exception):
-    """The base of every error of the registry; ``hint`` says what the caller can do, or is ``None``."""
+    """The base of every error of the registry.
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    ``hint`` says what the caller can do, ``detail`` shows more lines of what was found; either may be ``None``.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, detail: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        self.detail = detail
 
 
 class InvalidValue(RegistryError):

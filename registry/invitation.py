@@ -2,7 +2,7 @@
 
 ::
 
-    tri1:BASE64URL(registry id 32, size 8, roster version 4, roster head 32, checksum 4)
+    tri2:BASE64URL(registry id 32, size 8, root 32, roster version 4, roster head 32, checksum 4)
 
 It holds no secret. The checksum is the start of a SHA-256: it catches a mangled paste.
 """
@@ -16,41 +16,47 @@ from msgspec import Struct
 from registry.errors import InvalidValue
 from registry.sealing import labels
 
-PREFIX = "tri1"
-_LENGTH = 32 + 8 + 4 + 32
+PREFIX = "tri2"
+_LENGTH = 32 + 8 + 32 + 4 + 32
 _HINT = "copy the whole line that 'member add' printed"
 
 
 class Invitation(Struct, frozen=True):
-    """The registry's id, and how far its history and roster had come when the newcomer was admitted."""
+    """The registry's id, and how far its log and roster had come when the newcomer was admitted."""
 
     registry_id: bytes
     size: int
+    root: bytes
     roster_version: int
     roster_head: bytes
 
+    def _told(self) -> bytes:
+        counts = self.size.to_bytes(8, "big"), self.roster_version.to_bytes(4, "big")
+        return self.registry_id + counts[0] + self.root + counts[1] + self.roster_head
+
     def text(self) -> str:
         """Return it as one line that can be mailed."""
-        data = (
-            self.registry_id + self.size.to_bytes(8, "big") + self.roster_version.to_bytes(4, "big") + self.roster_head
-        )
-        return f"{PREFIX}:{base64.urlsafe_b64encode(data + _checksum(data)).decode().rstrip('=')}"
+        told = self._told()
+        return f"{PREFIX}:{base64.urlsafe_b64encode(told + _checksum(told)).decode().rstrip('=')}"
 
     @classmethod
     def parse(cls, text: str) -> "Invitation":
         """Return the invitation of a line; ``InvalidValue`` if it was mangled on its way."""
         prefix, _, encoded = text.strip().partition(":")
+        if prefix == "tri1":
+            raise InvalidValue("the invitation is of an early version, without a log", "ask for a new one")
         if prefix != PREFIX:
             raise InvalidValue("that is not an invitation", _HINT)
         try:
             decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise InvalidValue("the invitation was mangled: it contains what none contains", _HINT) from None
-        data, checksum = decoded[:_LENGTH], decoded[_LENGTH:]
-        if len(data) != _LENGTH or checksum != _checksum(data):
+        told, checksum = decoded[:_LENGTH], decoded[_LENGTH:]
+        if len(told) != _LENGTH or checksum != _checksum(told):
             raise InvalidValue("the invitation was mangled: its checksum does not fit", _HINT)
-        return cls(data[:32], int.from_bytes(data[32:40], "big"), int.from_bytes(data[40:44], "big"), data[44:])
+        version = int.from_bytes(told[72:76], "big")
+        return cls(told[:32], int.from_bytes(told[32:40], "big"), told[40:72], version, told[76:])
 
 
-def _checksum(data: bytes) -> bytes:
-    return hashlib.sha256(labels.joined(labels.INVITATION, data)).digest()[:4]
+def _checksum(told: bytes) -> bytes:
+    return hashlib.sha256(labels.joined(labels.INVITATION, told)).digest()[:4]

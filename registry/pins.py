@@ -1,13 +1,14 @@
-"""What this machine knows of its registries, outside any database: the id each store must have.
+"""What this machine knows of its registries, outside any database: each one's id, and how far it had come.
 
 ::
 
     <state>/pins/<SHA-256 of the store's URL, 32 hexadecimal digits>.json
 
-    {"version": 1, "url": …, "registry_id": …, "size": …, "roster_version": …, "roster_head": …,
-     "roster_digest": …}
+    {"version": 2, "url": …, "registry_id": …, "checkpoint": …, "roster_digest": …, "members": {id: [role, key]}}
 
-The store is never asked what its own id is: whoever holds the database could answer as they like.
+The store is never asked what its own id is: whoever holds the database could answer as they like. ``checkpoint`` is the
+last one that was verified, a signed note. A pin never goes back, but along a rollback that an admin accepted whom the
+pin itself names as one.
 """
 
 import contextlib
@@ -15,27 +16,61 @@ import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
-from registry.errors import Unusable
+from registry.errors import IntegrityError, Unusable
+from registry.log import checkpoint, note
+from registry.log.checkpoint import Checkpoint
+from registry.log.note import Note
+from registry.values import MemberId
 
-VERSION = 1
+VERSION = 2
+
+
+class Pinned(Struct, frozen=True):
+    """The last verified checkpoint, and what was checked with it."""
+
+    signed: Note
+    checkpoint: Checkpoint
+    roster_digest: bytes
+    """A hash over the roster's stored events so far, so that what was checked once need not be checked again."""
+    members: Mapping[MemberId, tuple[str, bytes]]
+    """Each member of that moment with its role and its signing key: who may say that a rollback was honest."""
+
+    @property
+    def author(self) -> MemberId:
+        """Who signed the checkpoint."""
+        return checkpoint.member_of(self.checkpoint.registry, self.signed.signatures[0].name)
+
+    @property
+    def signature(self) -> bytes:
+        """The author's signature."""
+        return self.signed.signatures[0].value
+
+    def text(self) -> str:
+        """Return the signed checkpoint as it is stored, sent and shown."""
+        return self.signed.encode().decode()
 
 
 class Pin(Struct, frozen=True):
-    """What one store must be."""
+    """What one store must be; ``seen`` is ``None`` where nothing but the registry's id is known."""
 
     url: str
     registry_id: bytes
-    size: int = 0
-    """How many events there were when the machine last looked; a shorter history is not the same one."""
-    roster_version: int = 0
-    roster_head: bytes = b""
-    """How far the roster had come; a roster that does not pass through here is not the same one."""
-    roster_digest: bytes = b""
-    """A hash over the roster's stored events so far, so that what was checked once need not be checked again."""
+    seen: Pinned | None = None
+
+    @property
+    def size(self) -> int:
+        """How many events there were when the machine last looked."""
+        return self.seen.checkpoint.size if self.seen else 0
+
+    @property
+    def commit(self) -> int:
+        """The number of the last verified commit; -1 for none."""
+        return self.seen.checkpoint.commit if self.seen else -1
 
 
 class Pins:
@@ -55,19 +90,13 @@ class Pins:
             document = json.loads(path.read_bytes())
             if document["version"] != VERSION or document["url"] != url:
                 raise ValueError
-            return Pin(
-                url,
-                bytes.fromhex(document["registry_id"]),
-                int(document["size"]),
-                int(document["roster_version"]),
-                bytes.fromhex(document["roster_head"]),
-                bytes.fromhex(document["roster_digest"]),
-            )
+            registry = bytes.fromhex(document["registry_id"])
+            return Pin(url, registry, _pinned(registry, document))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise Unusable(f"the pin {path} cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, IntegrityError):
             raise Unusable(
                 f"the pin {path} is damaged", "restore it from a backup, or remove it and join anew"
             ) from None
@@ -78,36 +107,56 @@ class Pins:
         for path in sorted(self._folder.glob("*.json")):
             try:
                 pin = self.get(json.loads(path.read_bytes())["url"])
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, Unusable):
                 continue  # a damaged pin of another store is no reason to refuse this one
             if pin is not None and pin.registry_id == registry_id:
                 found.append(pin)
         return found
 
     def advance(self, pin: Pin) -> None:
-        """Keep a pin unless this machine has seen more of the same registry meanwhile: a pin never goes back."""
+        """Keep a pin unless this machine has seen more of the same registry meanwhile: a pin never goes back.
+
+        ``IntegrityError`` if it has seen another checkpoint of the same commit: there are two histories.
+        """
+        with self._locked(pin.url):
+            known = self.get(pin.url)
+            if known is not None and known.registry_id != pin.registry_id:
+                return
+            if known is None or known.commit < pin.commit:
+                self.put(pin)
+            elif known.seen and pin.seen and known.commit == pin.commit and known.seen.signed != pin.seen.signed:
+                raise IntegrityError(
+                    f"this machine has seen another commit {pin.commit} of this registry",
+                    "two copies of the store went on by themselves; use the one that others use",
+                )
+
+    def replace(self, before: Pin, pin: Pin) -> None:
+        """Put a pin in the place of another, along an accepted rollback; not if a further one came meanwhile."""
+        with self._locked(pin.url):
+            if self.get(pin.url) == before:
+                self.put(pin)
+
+    @contextlib.contextmanager
+    def _locked(self, url: str) -> Iterator[None]:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with open(self._folder / "lock", "w", opener=_private) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                known = self.get(pin.url)
-                if known is None or _further(known, pin):
-                    self.put(pin)
+                yield
         except OSError as error:
-            raise Unusable(f"the pin of {pin.url} cannot be written: {error.strerror}") from None
+            raise Unusable(f"the pin of {url} cannot be written: {error.strerror}") from None
 
     def put(self, pin: Pin) -> None:
         """Keep a pin, whole or not at all."""
         path = self._path(pin.url)
-        document = {
-            "version": VERSION,
-            "url": pin.url,
-            "registry_id": pin.registry_id.hex(),
-            "size": pin.size,
-            "roster_version": pin.roster_version,
-            "roster_head": pin.roster_head.hex(),
-            "roster_digest": pin.roster_digest.hex(),
-        }
+        document = {"version": VERSION, "url": pin.url, "registry_id": pin.registry_id.hex()}
+        if pin.seen:
+            members = {member: [role, key.hex()] for member, (role, key) in pin.seen.members.items()}
+            document |= {
+                "checkpoint": pin.seen.text(),
+                "roster_digest": pin.seen.roster_digest.hex(),
+                "members": members,
+            }
         partial = path.with_suffix(f".{os.getpid()}")
         try:
             self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -124,12 +173,20 @@ class Pins:
                 partial.unlink()
 
 
-def _further(known: Pin, pin: Pin) -> bool:
-    # The store says how large it is; no size it claims may take the roster back to where it was.
-    return known.registry_id == pin.registry_id and (
-        known.roster_version < pin.roster_version
-        or (known.roster_version == pin.roster_version and known.size < pin.size)
+def _pinned(registry: bytes, document: "dict[str, object]") -> Pinned | None:
+    if "checkpoint" not in document:
+        return None
+    signed = note.parse(str(document["checkpoint"]).encode())
+    members = document["members"]
+    pinned = Pinned(
+        signed,
+        Checkpoint.parse(signed.text),
+        bytes.fromhex(str(document["roster_digest"])),
+        {MemberId(member): (role, bytes.fromhex(key)) for member, (role, key) in members.items()},  # type: ignore[attr-defined]  # a wrong type is an error of the pin's
     )
+    if pinned.checkpoint.registry != registry or len(signed.signatures) != 1 or not pinned.author:
+        raise ValueError
+    return pinned
 
 
 def _private(path: str, flags: int) -> int:

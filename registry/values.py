@@ -3,7 +3,7 @@
 import hmac
 import re
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import NewType, NoReturn
 
 from msgspec import Struct
@@ -137,7 +137,8 @@ def parse_expiry(text: str, now: datetime) -> datetime | None:
 def parse_moment(text: str, now: datetime, *, end_of_day: bool, past: bool = False) -> datetime:
     """Return the UTC moment a date, an RFC 3339 time or ``90d`` means: days from now, or before it where ``past``.
 
-    A bare date is the start of that day, or its last second where ``end_of_day``. Raises ``InvalidValue``.
+    A bare date is the start of that day, or where ``end_of_day`` its last second; where the day is past, the very end
+    of it, so that nothing that happened on it is left out. Raises ``InvalidValue``.
     """
     hint = "write 2027-01-31, 2027-01-31T12:00:00Z or 90d"
     try:
@@ -147,7 +148,8 @@ def parse_moment(text: str, now: datetime, *, end_of_day: bool, past: bool = Fal
         moment = datetime.fromisoformat(text)
         if _DAY.match(text):
             moment = moment.replace(tzinfo=UTC)
-            return moment.replace(hour=23, minute=59, second=59) if end_of_day else moment
+            last = time(23, 59, 59, 999_999 if past else 0)
+            return datetime.combine(moment, last, UTC) if end_of_day else moment
         if moment.tzinfo is None:
             raise InvalidValue(f"the time {text!r} has no time zone", hint)
         return moment.astimezone(UTC)

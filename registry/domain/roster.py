@@ -23,7 +23,11 @@ PROCESS = "process"
 FORM = "form"
 KINDS = (PROCESS, FORM)
 
-POLICIES: Mapping[str, tuple[str, ...]] = {"allow-plaintext": ("no", "yes")}
+POLICIES: Mapping[str, tuple[str, ...]] = {
+    "allow-plaintext": ("no", "yes"),
+    "record-resolves": ("first", "every", "off"),
+    "fail-closed": ("commands", "always", "never"),
+}
 """Every policy with its values, the default first."""
 
 
@@ -85,6 +89,23 @@ class Application(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     label: bytes
 
 
+class LogPoint(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A point of the log: a commit, how many events there are with it, and the root over them."""
+
+    commit: int
+    size: int
+    root: bytes
+
+
+class Rollback(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An accepted rollback: what was kept, the newest that was lost, and who accepted it, by which signing key."""
+
+    kept: LogPoint
+    lost: LogPoint
+    by: MemberId
+    signing: bytes
+
+
 class Roster(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The roster after some of its facts: everything that can be known of it without opening anything."""
 
@@ -92,12 +113,15 @@ class Roster(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     members: Mapping[MemberId, Member] = {}
     former: Mapping[MemberId, Member] = {}
     """Those who were removed, as they last were."""
-    spent: frozenset[bytes] = frozenset()
-    """Public keys that were renewed: nobody is given them again."""
+    spent: Mapping[bytes, MemberId] = {}
+    """Public keys that were renewed, and whose they were: nobody is given them again."""
     applications: Mapping[ApplicationId, Application] = {}
     generations: Mapping[str, tuple[Generation, ...]] = {}
     grants: tuple[Grant, ...] = ()
     policies: Mapping[str, str] = {}
+    acknowledged: frozenset[tuple[int, str]] = frozenset()
+    """Problems of the log that an admin knows of, by position and kind."""
+    rollbacks: tuple[Rollback, ...] = ()
     head: bytes = b""
     """The hash of the last fact; it is set by whoever checked the chain."""
     digest: bytes = b""

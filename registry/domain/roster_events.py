@@ -11,7 +11,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from registry.domain.events import Event
-from registry.domain.roster import Generation, Grant, MemberKeys
+from registry.domain.roster import Generation, Grant, LogPoint, MemberKeys
 from registry.values import ApplicationId, MemberId
 
 
@@ -142,3 +142,23 @@ class AudienceRotated(RosterEvent, frozen=True, kw_only=True):
     """Audiences have fresh keys, for no other reason than that the old ones were old."""
 
     TOPIC: ClassVar[str] = "audience.rotated"
+
+
+class ProblemAcknowledged(RosterEvent, frozen=True, kw_only=True):
+    """An admin knows of something wrong in the log: it is still reported, and no longer an alarm."""
+
+    TOPIC: ClassVar[str] = "log.problem_acknowledged"
+    position: int
+    kind: str
+
+
+class RollbackAccepted(RosterEvent, frozen=True, kw_only=True):
+    """An older state of the registry was put back, and goes on from here; what came after ``kept`` is given up.
+
+    ``lost`` is the newest of it that a machine has seen. It stands in the roster, because every machine must be able
+    to read it before anything can be opened.
+    """
+
+    TOPIC: ClassVar[str] = "log.rollback_accepted"
+    kept: LogPoint
+    lost: LogPoint

@@ -8,6 +8,7 @@ from registry.domain.roster import (
     ADMIN,
     APP,
     AUDIT,
+    AUDITOR,
     FINGERPRINT,
     GLOBAL,
     KINDS,
@@ -17,6 +18,7 @@ from registry.domain.roster import (
     Generation,
     Member,
     MemberKeys,
+    Rollback,
     Roster,
     application_audience,
 )
@@ -24,18 +26,20 @@ from registry.domain.roster_events import (
     ApplicationRegistered,
     ApplicationRemoved,
     ApplicationRenamed,
-    AudienceRotated,
     MemberAdmitted,
     MemberRemoved,
     MemberRenewed,
     MemberRoleChanged,
     PolicyChanged,
+    ProblemAcknowledged,
+    RollbackAccepted,
     RosterEvent,
     RosterFounded,
 )
 from registry.errors import AlreadyExists, InvalidValue, NotFound, NotPermitted
 from registry.values import ApplicationId, MemberId
 
+_OWN_TOPICS = {AUDITOR: ("evidence.exported",), APP: ("token.disclosed",)}
 # Characters that are hard to tell apart in many typefaces; names that differ in nothing else imitate each other.
 _LOOK_ALIKE = str.maketrans("01i_.", "oll--")
 
@@ -74,9 +78,26 @@ def evolve(roster: Roster, event: RosterEvent) -> Roster:
         case PolicyChanged():
             check_policy(event.policy, event.value)
             roster = structs.replace(roster, policies={**roster.policies, event.policy: event.value})
-        case AudienceRotated():
-            pass
+        case ProblemAcknowledged() | RollbackAccepted():
+            roster = _with_log(roster, event)
     return _with_keys(_relabelled(roster, event.labels), event)
+
+
+def may_commit(member: Member, topic: str, stream: str) -> bool:
+    """Return whether the member's role allows it to commit such an event in that stream.
+
+    Admins may commit everything. What others write stands in streams of their own.
+    """
+    return member.role == ADMIN or (topic in _OWN_TOPICS.get(member.role, ()) and stream == member.id)
+
+
+def _with_log(roster: Roster, event: ProblemAcknowledged | RollbackAccepted) -> Roster:
+    if isinstance(event, ProblemAcknowledged):
+        return structs.replace(roster, acknowledged=roster.acknowledged | {(event.position, event.kind)})
+    if not event.kept.commit < event.lost.commit:
+        raise InvalidValue("a rollback gives up what came after what it keeps")
+    accepted = Rollback(event.kept, event.lost, event.by, roster.member(event.by).keys.signing)
+    return structs.replace(roster, rollbacks=(*roster.rollbacks, accepted))
 
 
 def _with_keys(roster: Roster, event: RosterEvent) -> Roster:
@@ -128,7 +149,7 @@ def check_rotated(before: Roster, after: Roster, event: RosterEvent) -> None:
 def _renewed(roster: Roster, member: Member, keys: MemberKeys) -> Roster:
     renewed = structs.replace(member, keys=keys)
     check_keys_free(roster, renewed)
-    spent = roster.spent | {member.keys.signing, member.keys.sealing}
+    spent = {**roster.spent, member.keys.signing: member.id, member.keys.sealing: member.id}
     # What was granted to its former keys does not open with the new ones.
     grants = tuple(grant for grant in roster.grants if grant.member != member.id)
     return _with_member(structs.replace(roster, spent=spent, grants=grants), renewed)
@@ -197,7 +218,7 @@ def check_role(roster: Roster, role: str, application: ApplicationId | None) -> 
 
 def check_keys_free(roster: Roster, member: Member) -> None:
     """Raise ``AlreadyExists`` if one of the member's keys is or was another's, or its own before."""
-    spent = {member.keys.signing, member.keys.sealing} & roster.spent
+    spent = {member.keys.signing, member.keys.sealing} & roster.spent.keys()
     for known in (*roster.members.values(), *roster.former.values()):
         if spent or known.keys.signing == member.keys.signing or known.keys.sealing == member.keys.sealing:
             raise AlreadyExists("these keys belong to a member already, or did", "'identity new' makes fresh ones")

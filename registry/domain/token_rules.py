@@ -1,7 +1,7 @@
 """How events change a token, and which events a wish leads to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -123,19 +123,19 @@ class _Stream:
     version: int
     revision: int
     context: Context
-    common: dict[str, Any] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.common = structs.asdict(self.context)
 
     def next(self, kind: type[TokenEvent], *changed: str, **facts: Any) -> TokenEvent:  # noqa: ANN401 - each caller names its event's fields
         self.version += 1
         return kind(
             originator_id=self.token_id,
             originator_version=self.version,
+            by=self.context.by,
+            at=self.context.at,
+            host=self.context.host,
+            client=self.context.client,
+            reason=self.context.reason,
             revision=self.revision,
             changed=changed,
-            **self.common,
             **facts,
         )
 

@@ -9,6 +9,7 @@
     present <root of the present, base64>
     roster-length <how many events the roster has>
     roster-head <hash of the roster's last event, base64>
+    shredded <number of the first commit whose destroyed keys may still be found in the files>
 
 It is signed as a note by the commit's author, under the key name ``<origin>/<member id>``. Every line has one form, so
 the text can be made again from its parts and need not be stored.
@@ -30,7 +31,7 @@ _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
 _MEMBER = re.compile(r"[0-9a-f]{32}\Z")
 _LARGEST = 2**63 - 1
 _HEAD_LINES = 3
-_KEYS = ("commit", "present", "roster-length", "roster-head")
+_KEYS = ("commit", "present", "roster-length", "roster-head", "shredded")
 
 
 class TreeHead(Struct, frozen=True):
@@ -80,6 +81,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     present: bytes
     roster_length: int
     roster_head: bytes
+    shredded: int
+    """Keys that commits before this number destroyed have left the files of the store."""
 
     def text(self) -> str:
         """Return the text that is signed."""
@@ -88,6 +91,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
             encode_base64(self.present),
             str(self.roster_length),
             encode_base64(self.roster_head),
+            str(self.shredded),
         )
         extensions = tuple(f"{key} {value}" for key, value in zip(_KEYS, values, strict=True))
         return TreeHead(origin(self.registry), self.size, self.root, extensions).text()
@@ -99,7 +103,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
         parts = [line.partition(" ") for line in head.extensions]
         if tuple(key for key, _, _ in parts) != _KEYS:
             raise IntegrityError("the checkpoint has other lines than a registry's")
-        commit, present, length, roster_head = (value for _, _, value in parts)
+        commit, present, length, roster_head, shredded = (value for _, _, value in parts)
         return cls(
             registry=registry_of(head.origin),
             size=head.size,
@@ -108,6 +112,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
             present=parse_hash(present, "the checkpoint's present"),
             roster_length=parse_number(length, "the checkpoint's roster length"),
             roster_head=parse_hash(roster_head, "the checkpoint's roster head"),
+            shredded=parse_number(shredded, "the checkpoint's shredded commits"),
         )
 
 

@@ -33,6 +33,25 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return _sha256(b"\x01" + left + right).digest()
 
 
+def node_number(level: int, index: int) -> int:
+    """Return the place of a complete subtree in the order in which they come into being, from 0.
+
+    Stored under it, nodes are only ever appended, and those of any tree are the first ``nodes_in`` of them. It is the
+    storage order of Go's checksum database (``golang.org/x/mod/sumdb/tlog``).
+    """
+    number = level
+    index = (index + 1 << level) - 1  # its last leaf
+    while index:
+        number += index
+        index >>= 1
+    return number
+
+
+def nodes_in(size: int) -> int:
+    """Return how many complete subtrees, leaves included, a tree of that size has."""
+    return 2 * size - size.bit_count()
+
+
 class Growth(Struct, frozen=True):
     """What appending leaves came to: the new size and root, and the nodes to be stored, leaf hashes among them."""
 
@@ -55,6 +74,29 @@ def append(get: NodeGetter, size: int, leaf_hashes: Iterable[bytes]) -> Growth:
         frontier.append((level, node))
         size += 1
     return Growth(size, _folded([node for _, node in frontier]), nodes)
+
+
+class Frontier:
+    """A tree that grows and keeps nothing but its complete subtrees: O(log n) memory for any number of leaves."""
+
+    __slots__ = ("_subtrees", "size")
+
+    def __init__(self, size: int = 0, subtrees: Iterable[bytes] = ()) -> None:
+        self.size = size
+        self._subtrees = list(subtrees)
+
+    def add(self, hashed: bytes) -> None:
+        """Append a leaf hash."""
+        index = self.size
+        while index & 1:
+            hashed = _sha256(b"\x01" + self._subtrees.pop() + hashed).digest()
+            index >>= 1
+        self._subtrees.append(hashed)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root over the leaves so far."""
+        return _folded(self._subtrees)
 
 
 def complete_subtrees(size: int) -> list[tuple[int, int]]:

@@ -1,13 +1,13 @@
 """The present: an authenticated map from a scoped name's tag to the digest of its current row.
 
-It is a Merkle tree of fixed depth over SHA-256 of the tags: four levels of nodes with sixteen children each, and at
+It is a Merkle tree of fixed depth over SHA-256 of the tags: three levels of nodes with sixteen children each, and at
 its feet buckets of what fell together. What is stored is one *unit* per node and bucket, under a number::
 
     0          the topmost node                unit n has the children 16 n + 1 ... 16 n + 16
-    1 ...      nodes of the second to the fourth level
-    4369 ...   buckets: 65,536 of them
+    1 ...      nodes of the second and the third level
+    273 ...    buckets: 4,096 of them
 
-    place of a tag   the first two bytes of SHA-256(label || tag): four bits for each level's choice
+    place of a tag   the first twelve bits of SHA-256(label || tag): four bits for each level's choice
     bucket           tag (32) || digest (32) for each of its tags, ascending by tag
     node             bitmap of the children that are not empty (2, lowest bit first) || their hashes (32 each)
     hash of either   SHA-256(label || unit number (4) || bytes); both labels stand behind their length
@@ -20,7 +20,7 @@ would be signed with it.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -30,18 +30,18 @@ from registry.sealing.labels import joined
 
 TAG_LENGTH = 32
 DIGEST_LENGTH = 32
-UNITS = 69_905
+UNITS = 4_369
 """How many units there can be."""
 
 UnitGetter = Callable[[int], object]
 """Gives what is stored of a unit, or ``None`` if it is not there; nothing is believed of it."""
 
-_LEVELS = 4
+_LEVELS = 3
 _WIDTH = 16
 _BITMAP = 2
 _HASH = 32
 _ENTRY = TAG_LENGTH + DIGEST_LENGTH
-_FIRST_BUCKET = 4369
+_FIRST_BUCKET = 273
 _PLACE = joined(labels.PRESENT_PLACE)
 _NODE = joined(labels.PRESENT_NODE)
 _BUCKET = joined(labels.PRESENT_BUCKET)
@@ -61,7 +61,7 @@ EMPTY_ROOT = unit_hash(0, bytes(_BITMAP))
 
 def place_of(tag: bytes) -> int:
     """Return which bucket a tag falls into."""
-    return int.from_bytes(_sha256(_PLACE + tag).digest()[:2], "big")
+    return int.from_bytes(_sha256(_PLACE + tag).digest()[:2], "big") >> 4
 
 
 def row_digest(
@@ -76,8 +76,12 @@ def row_digest(
     card: bytes,
     box: bytes,
     plain: bytes | None,
+    wrapped: bytes | None,
 ) -> bytes:
-    """Return the digest of a current row: of every column, each behind its length; ``IntegrityError`` for no row's."""
+    """Return the digest of a current row: of every column, each behind its length; ``IntegrityError`` for no row's.
+
+    The wrapped data key, which lies in a table apart, is part of it.
+    """
     try:
         return _sha256(
             joined(
@@ -92,6 +96,7 @@ def row_digest(
                 card,
                 box,
                 b"" if plain is None else b"\x01" + plain,
+                b"" if wrapped is None else b"\x01" + wrapped,
             )
         ).digest()
     except (AttributeError, OverflowError, TypeError, UnicodeError):  # SQLite holds any type in any column
@@ -152,7 +157,7 @@ def _walk(root: bytes, get: UnitGetter, tag: bytes, visited: list[bytes]) -> byt
     for level in range(_LEVELS):
         data = _authentic(get, unit, expected)
         visited.append(data)
-        number = place >> (12 - 4 * level) & 15
+        number = place >> (8 - 4 * level) & 15
         child = _child(unit, data, number)
         if child is None:
             return None
@@ -203,10 +208,13 @@ class Change(Struct, frozen=True):
     units: dict[int, bytes | None]
 
 
-def change(root: bytes, get: UnitGetter, changes: Mapping[bytes, bytes | None]) -> Change:
+def change(
+    root: bytes, get: UnitGetter, changes: Mapping[bytes, bytes | None], known: Container[bytes] = frozenset()
+) -> Change:
     """Return the map after these tags have these digests, or no row where the digest is ``None``.
 
-    Every unit that is read is checked against the root of before; ``IntegrityError`` if one was changed.
+    The ``known`` tags have rows before, and no other of them has: so nothing is overwritten or dropped by mistake.
+    Every unit that is read is checked against the root of before; ``IntegrityError`` if one of this does not hold.
     """
     for tag, digest in changes.items():
         if len(tag) != TAG_LENGTH or (digest is not None and len(digest) != DIGEST_LENGTH):
@@ -215,7 +223,7 @@ def change(root: bytes, get: UnitGetter, changes: Mapping[bytes, bytes | None]) 
         return Change(root, {})
     units: dict[int, bytes | None] = {}
     placed = [(place_of(tag), tag, digest) for tag, digest in changes.items()]
-    top = _change_node(_Changing(get, units), 0, 12, None if root == EMPTY_ROOT else root, placed)
+    top = _change_node(_Changing(get, units, known), 0, 8, None if root == EMPTY_ROOT else root, placed)
     return Change(EMPTY_ROOT if top is None else top, units)
 
 
@@ -225,6 +233,7 @@ _Placed = list[tuple[int, bytes, bytes | None]]
 class _Changing(Struct, frozen=True):
     get: UnitGetter
     units: dict[int, bytes | None]
+    known: Container[bytes]
 
     def settle(self, unit: int, before: bytes | None, after: bytes | None, expected: bytes | None) -> bytes | None:
         # The hash the unit has now, or None if it is empty.
@@ -253,6 +262,8 @@ def _change_bucket(work: _Changing, unit: int, expected: bytes | None, placed: _
     before = None if expected is None else _authentic(work.get, unit, expected)
     entries = {} if before is None else _entries(unit, before)
     for _, tag, digest in placed:
+        if (tag in entries) != (tag in work.known):
+            raise IntegrityError("a row is not there that should be, or one that should not")
         if digest is None:
             entries.pop(tag, None)
         else:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from registry.errors import IntegrityError, InvalidValue
 from registry.log.leaf import LONGEST_LEAF
-from registry.log.merkle import HASH_LENGTH, NodeGetter, complete_levels
+from registry.log.merkle import HASH_LENGTH, NodeGetter, complete_levels, root_of
 
 CHECKPOINT_PATH = "checkpoint"
 WIDTH = 256
@@ -26,8 +26,29 @@ _LEVELS = 8
 _ENTRIES = "entries"
 _HIGHEST = 7
 """2**63 leaves have no tile above this level."""
-_PATH = re.compile(r"tile/(entries|[0-7])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?\Z")
+_PATH = re.compile(r"tile/(entries|[0-7])/(.*)", re.DOTALL)
+_NUMBERED = re.compile(r"((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?\Z")
 _CACHED_TILES = 64
+
+
+def numbered_path(index: int, width: int = WIDTH) -> str:
+    """Return ``<N>[.p/<W>]``: the end of the path of a file that holds so many of the log's things, from 256 N on."""
+    groups = [f"{index % 1000:03d}"]
+    rest = index // 1000
+    while rest:
+        groups.insert(0, f"x{rest % 1000:03d}")
+        rest //= 1000
+    return "/".join(groups) + ("" if width == WIDTH else f".p/{width}")
+
+
+def parse_numbered(path: str) -> tuple[int, int]:
+    """Return number and width of such a path; ``InvalidValue`` unless it is written as ``numbered_path`` writes it."""
+    match = _NUMBERED.match(path)
+    if match is not None:
+        found = int(match[1].replace("/", "").replace("x", "")), int(match[2] or WIDTH)
+        if numbered_path(*found) == path and found[1] <= WIDTH:
+            return found
+    raise InvalidValue(f"{path!r} is not the path of a numbered file")
 
 
 class Tile(Struct, frozen=True):
@@ -39,13 +60,8 @@ class Tile(Struct, frozen=True):
 
     def path(self) -> str:
         """Return where it lies, relative to the log's folder."""
-        groups = [f"{self.index % 1000:03d}"]
-        rest = self.index // 1000
-        while rest:
-            groups.insert(0, f"x{rest % 1000:03d}")
-            rest //= 1000
-        partial = "" if self.width == WIDTH else f".p/{self.width}"
-        return f"tile/{_ENTRIES if self.level is None else self.level}/{'/'.join(groups)}{partial}"
+        folder = _ENTRIES if self.level is None else self.level
+        return f"tile/{folder}/{numbered_path(self.index, self.width)}"
 
     @classmethod
     def parse(cls, path: str) -> "Tile":
@@ -53,12 +69,7 @@ class Tile(Struct, frozen=True):
         match = _PATH.match(path)
         if match is None:
             raise InvalidValue(f"{path!r} is not the path of a tile")
-        level = None if match[1] == _ENTRIES else int(match[1])
-        index = int(match[2].replace("/", "").replace("x", ""))
-        tile = cls(level, index, int(match[3] or WIDTH))
-        if tile.path() != path or tile.width > WIDTH:
-            raise InvalidValue(f"{path!r} is not the path of a tile")
-        return tile
+        return cls(None if match[1] == _ENTRIES else int(match[1]), *parse_numbered(match[2]))
 
 
 def tiles_of(size: int) -> Iterator[Tile]:
@@ -81,6 +92,29 @@ def tile_at(level: int | None, index: int, size: int) -> Tile:
 
 def _nodes(level: int | None, size: int) -> int:
     return size >> (_LEVELS * (level or 0))
+
+
+class Tiling:
+    """Makes the tiles of hashes while a log's leaf hashes come, and keeps no more than one unfinished tile a level."""
+
+    def __init__(self) -> None:
+        self._levels: list[tuple[int, list[bytes]]] = [(0, []) for _ in range(_HIGHEST + 1)]
+
+    def add(self, hashed: bytes) -> Iterator[tuple[Tile, bytes]]:
+        """Append a leaf hash and give each tile that it completes, with its bytes."""
+        for level, (index, hashes) in enumerate(self._levels):
+            hashes.append(hashed)
+            if len(hashes) < WIDTH:
+                return
+            yield Tile(level, index), b"".join(hashes)
+            self._levels[level] = index + 1, []
+            hashed = root_of(hashes)
+
+    def rest(self) -> Iterator[tuple[Tile, bytes]]:
+        """Give the partial tile that ends each level of the log as it is now."""
+        for level, (index, hashes) in enumerate(self._levels):
+            if hashes:
+                yield Tile(level, index, len(hashes)), b"".join(hashes)
 
 
 def tile_data(tile: Tile, get: NodeGetter) -> bytes:

@@ -5,7 +5,7 @@ from registry.errors import InvalidValue
 
 def visible_ascii(text: str) -> None:
     """Raise ``InvalidValue`` for what no key, id or secret of Zoom contains; their lengths are nowhere documented."""
-    if not all("!" <= character <= "~" for character in text):
+    if not (text.isascii() and text.isprintable()) or " " in text:
         raise InvalidValue(
             "contains a space or a character outside ASCII", "copy it again, without what stands before and after it"
         )

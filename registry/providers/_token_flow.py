@@ -82,7 +82,7 @@ class TokenFlow:
                     self._keep(answer)
                 token = self._token
             response = yield _signed(request, token)
-            if refused is not None or not _may_retry(request, response):
+            if refused is not None or not may_repeat(request, response):
                 return
             response.read()
             if not _zoom.is_stale(_answer(response)):
@@ -104,7 +104,7 @@ class TokenFlow:
             finally:
                 self._lock.release()
             response = yield _signed(request, token)
-            if refused is not None or not _may_retry(request, response):
+            if refused is not None or not may_repeat(request, response):
                 return
             await response.aread()
             if not _zoom.is_stale(_answer(response)):
@@ -180,7 +180,8 @@ def _signed(request: "httpx.Request", token: str | None) -> "httpx.Request":
     return request
 
 
-def _may_retry(request: "httpx.Request", response: "httpx.Response") -> bool:
+def may_repeat(request: "httpx.Request", response: "httpx.Response") -> bool:
+    """Return whether the request was refused for its credentials, and can be sent once more."""
     import httpx  # noqa: PLC0415  # definitions of providers are read by every command
 
     # A body that was streamed is gone; only one that was given whole can be sent again.

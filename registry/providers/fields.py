@@ -37,7 +37,8 @@ def _check_value(field: Field, value: str) -> None:
         raise InvalidValue(f"{field.label} ({field.name}) is empty", "leave it out, or give it a value")
     if len(value) > LONGEST_VALUE:
         raise InvalidValue(f"{field.label} ({field.name}) is longer than {LONGEST_VALUE:,} characters")
-    if any(unicodedata.category(character) in _FORBIDDEN for character in value):
+    # What is printable contains none of these; the question is asked at once, not of each character.
+    if not value.isprintable() and any(unicodedata.category(character) in _FORBIDDEN for character in value):
         raise InvalidValue(
             f"{field.label} ({field.name}) contains a line break or another control character",
             "copy it again, without what stands before and after it",

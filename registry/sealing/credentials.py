@@ -22,6 +22,7 @@ from registry.values import Secret, TokenId
 BOX_VERSION = b"\x01"
 WRAP_VERSION = b"\x01"
 _STEP = 256
+_JSON = json.JSONEncoder(separators=(",", ":"))
 _WRAP_HEADER = 5
 
 
@@ -33,8 +34,8 @@ class Credentials(Struct, frozen=True):
 
     def encoded(self) -> bytes:
         """Return them as canonical JSON; the result is secret."""
-        fields = {name: value.reveal() for name, value in sorted(self.fields.items())}
-        return json.dumps({"provider": self.provider, "fields": fields}, separators=(",", ":")).encode()
+        fields = {name: self.fields[name].reveal() for name in sorted(self.fields)}
+        return _JSON.encode({"provider": self.provider, "fields": fields}).encode()
 
     @classmethod
     def decoded(cls, data: bytes) -> "Credentials":
@@ -56,7 +57,7 @@ class BoxPlace(Struct, frozen=True):
 
     def encoded(self) -> bytes:
         """Return the place as associated data."""
-        return labels.joined(self.registry, bytes.fromhex(self.token), self.revision.to_bytes(8, "big"))
+        return labels.joined_place(self.registry, self.token, self.revision)
 
 
 def _pad(data: bytes) -> bytes:
@@ -73,8 +74,12 @@ def _unpad(data: bytes) -> bytes:
 
 def seal_box(data_key: bytes, place: BoxPlace, credentials: Credentials) -> bytes:
     """Return the box. The data key must be fresh: it seals this box and no other."""
-    associated = BOX_VERSION + place.encoded()
-    return BOX_VERSION + aead.seal_once(data_key, labels.BOX_CONTENT, _pad(credentials.encoded()), associated)
+    return _boxed(data_key, place.encoded(), credentials)
+
+
+def _boxed(data_key: bytes, place: bytes, credentials: Credentials) -> bytes:
+    padded = _pad(credentials.encoded())
+    return BOX_VERSION + aead.seal_once(data_key, labels.BOX_CONTENT, padded, BOX_VERSION + place)
 
 
 def open_box(data_key: bytes, place: BoxPlace, box: bytes) -> Credentials:
@@ -85,11 +90,39 @@ def open_box(data_key: bytes, place: BoxPlace, box: bytes) -> Credentials:
     return Credentials.decoded(_unpad(aead.open_once(data_key, labels.BOX_CONTENT, box[1:], associated)))
 
 
+class Wrapping:
+    """Wraps data keys under one generation of an audience's key; what they have in common is made once."""
+
+    def __init__(self, audience_key: bytes, audience: str, generation: int) -> None:
+        self._audience = audience.encode()
+        self._header = WRAP_VERSION + generation.to_bytes(4, "big")
+        self._lasting = aead.LastingKey(audience_key, labels.DATA_KEY_WRAP_KEY, labels.DATA_KEY_WRAP)
+
+    def seal(self, place: BoxPlace, credentials: Credentials) -> tuple[bytes, bytes]:
+        """Return the box of the credentials and its data key, which is fresh, wrapped."""
+        data_key, placed = aead.new_key(), place.encoded()
+        return _boxed(data_key, placed, credentials), self._wrapped(placed, data_key)
+
+    def wrap(self, place: BoxPlace, data_key: bytes) -> bytes:
+        """Return the data key, wrapped."""
+        return self._wrapped(place.encoded(), data_key)
+
+    def _wrapped(self, place: bytes, data_key: bytes) -> bytes:
+        return self._header + self._lasting.seal(data_key, self._associated(place))
+
+    def unwrap(self, place: BoxPlace, wrapped: bytes) -> bytes:
+        """Return the data key; ``IntegrityError`` for any other audience, generation, token or revision."""
+        if not wrapped.startswith(self._header):
+            raise IntegrityError("a data key lies under another generation of its key")
+        return self._lasting.open(wrapped[_WRAP_HEADER:], self._associated(place.encoded()))
+
+    def _associated(self, place: bytes) -> bytes:
+        return self._header + labels.joined(self._audience, place)
+
+
 def wrap(audience_key: bytes, audience: str, generation: int, place: BoxPlace, data_key: bytes) -> bytes:
     """Return the data key, wrapped for an audience."""
-    header = WRAP_VERSION + generation.to_bytes(4, "big")
-    associated = header + labels.joined(audience.encode(), place.encoded())
-    return header + aead.seal_under(audience_key, labels.DATA_KEY_WRAP_KEY, labels.DATA_KEY_WRAP, data_key, associated)
+    return Wrapping(audience_key, audience, generation).wrap(place, data_key)
 
 
 def wrap_generation(wrapped: bytes) -> int:
@@ -101,7 +134,4 @@ def wrap_generation(wrapped: bytes) -> int:
 
 def unwrap(audience_key: bytes, audience: str, place: BoxPlace, wrapped: bytes) -> bytes:
     """Return the data key; ``IntegrityError`` for any other audience, generation, token or revision."""
-    wrap_generation(wrapped)
-    header, body = wrapped[:_WRAP_HEADER], wrapped[_WRAP_HEADER:]
-    associated = header + labels.joined(audience.encode(), place.encoded())
-    return aead.open_under(audience_key, labels.DATA_KEY_WRAP_KEY, labels.DATA_KEY_WRAP, body, associated)
+    return Wrapping(audience_key, audience, wrap_generation(wrapped)).unwrap(place, wrapped)

@@ -31,18 +31,12 @@ class Place(Struct, frozen=True):
 
     def encoded(self) -> bytes:
         """Return the place as associated data."""
-        version = self.version.to_bytes(8, "big")
-        return labels.joined(self.registry, bytes.fromhex(self.originator), version, self.topic.encode())
+        place = labels.joined_place(self.registry, self.originator, self.version)
+        return place + labels.joined(self.topic.encode())
 
 
 def _header(kind: int, generation: int) -> bytes:
     return bytes([kind]) + generation.to_bytes(4, "big")
-
-
-def seal(audience_key: bytes, generation: int, place: Place, contents: bytes) -> bytes:
-    """Return a version 1 envelope."""
-    header, associated = _header(SALTED, generation), place.encoded()
-    return header + aead.seal_under(audience_key, labels.EVENT_KEY, labels.EVENT_CONTENT, contents, header + associated)
 
 
 def seal_addressed(public: bytes, generation: int, place: Place, contents: bytes) -> bytes:
@@ -84,11 +78,35 @@ def open_with(event_key: bytes, place: Place, envelope: bytes) -> bytes:
     return aead.open_once(event_key, labels.EVENT_CONTENT, envelope[start:], associated)
 
 
-def unseal(audience_key: bytes, place: Place, envelope: bytes) -> bytes:
-    """Return the contents, given the audience's key."""
-    return open_with(opening(audience_key, place, envelope), place, envelope)
-
-
 def sealing_key(audience_key: bytes) -> bytes:
     """Return the X25519 private key that every holder of the audience's key can derive."""
     return aead.derive(audience_key, labels.AUDIENCE_SEALING_KEY)[:32]
+
+
+class Envelopes:
+    """Envelopes under one generation of an audience's key; what they have in common is made once."""
+
+    def __init__(self, audience_key: bytes, generation: int) -> None:
+        self._audience_key = audience_key
+        self._header = _header(SALTED, generation)
+        self._lasting = aead.LastingKey(audience_key, labels.EVENT_KEY, labels.EVENT_CONTENT)
+
+    def seal(self, place: Place, contents: bytes) -> bytes:
+        """Return a version 1 envelope."""
+        return self._header + self._lasting.seal(contents, self._header + place.encoded())
+
+    def unseal(self, place: Place, envelope: bytes) -> bytes:
+        """Return the contents of an envelope of either version; ``IntegrityError`` if it was not sealed here."""
+        if envelope.startswith(self._header):
+            return self._lasting.open(envelope[_HEADER:], self._header + place.encoded())
+        return open_with(opening(self._audience_key, place, envelope), place, envelope)
+
+
+def seal(audience_key: bytes, generation: int, place: Place, contents: bytes) -> bytes:
+    """Return a version 1 envelope."""
+    return Envelopes(audience_key, generation).seal(place, contents)
+
+
+def unseal(audience_key: bytes, place: Place, envelope: bytes) -> bytes:
+    """Return the contents, given the audience's key."""
+    return Envelopes(audience_key, generation(envelope)).unseal(place, envelope)

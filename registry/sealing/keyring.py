@@ -15,6 +15,7 @@ class Keyring:
         self._registry = registry
         self._identity = identity
         self._opened: dict[tuple[str, int], AudienceKey] = {}
+        self._present: dict[str, AudienceKey] = {}
         self._member = member
         self._roster = roster
         self._granted = self._own_grants(roster)
@@ -27,6 +28,7 @@ class Keyring:
         if roster.head != self._roster.head:
             self._roster = roster
             self._granted = self._own_grants(roster)
+            self._present.clear()
 
     def adopt(self, key: AudienceKey) -> None:
         """Keep a key that this process itself has just made."""
@@ -34,6 +36,8 @@ class Keyring:
 
     def holds(self, audience: str) -> bool:
         """Return whether the member was granted the audience's present key."""
+        if audience in self._present:
+            return True
         for generation in self._roster.generations.get(audience, ())[-1:]:
             place = (audience, generation.number)
             return place in self._granted or place in self._opened
@@ -45,7 +49,9 @@ class Keyring:
 
     def current(self, audience: str) -> AudienceKey:
         """Return the audience's present key; ``NotPermitted`` if the member was not granted it."""
-        return self.key(audience, self._roster.current(audience).number)
+        if audience not in self._present:
+            self._present[audience] = self.key(audience, self._roster.current(audience).number)
+        return self._present[audience]
 
     def key(self, audience: str, number: int) -> AudienceKey:
         """Return the key of one generation; ``NotPermitted`` if neither it nor, for ``audit``, a later was granted."""

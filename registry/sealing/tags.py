@@ -1,9 +1,11 @@
 """Keyed tags: by them names are found and values compared without storing either."""
 
-import hashlib
 import hmac
 
+from cryptography.hazmat.primitives.hashes import SHA256
+
 from registry.sealing import aead, labels
+from registry.sealing.labels import joined
 from registry.values import Secret, TokenId
 
 FINGERPRINT_LENGTH = 16
@@ -23,13 +25,24 @@ def tag_under(key: bytes, folded_name: str) -> bytes:
     """Return the tag of a folded name, given the scope's name key."""
     # Whoever looks for a token may ask for what can be no name; there is none then, and that is no fault.
     name = folded_name.encode(errors="surrogatepass")
-    return hmac.digest(key, labels.joined(labels.NAME_INDEX, name), hashlib.sha256)
+    return hmac.digest(key, joined(labels.NAME_INDEX, name), "sha256")
+
+
+class Fingerprints:
+    """Makes the fingerprints of secret values in one registry; they say nothing without the key.
+
+    Token and field are part of each, so that equal values of two tokens or fields cannot be seen to be equal.
+    """
+
+    def __init__(self, key: bytes, registry: bytes) -> None:
+        self._keyed = aead.Keyed(SHA256(), key, joined(labels.FINGERPRINT, registry))
+
+    def of(self, token: TokenId, field: str, value: Secret) -> bytes:
+        """Return the 16-byte fingerprint of a secret field's value."""
+        rest = joined(bytes.fromhex(token), field.encode(), value.reveal().encode())
+        return self._keyed.digest(rest)[:FINGERPRINT_LENGTH]
 
 
 def fingerprint(key: bytes, registry: bytes, token: TokenId, field: str, value: Secret) -> bytes:
-    """Return the 16-byte fingerprint of a secret field's value; it says nothing without the key.
-
-    Token and field are part of it, so that equal values of two tokens or fields cannot be seen to be equal.
-    """
-    message = labels.joined(labels.FINGERPRINT, registry, bytes.fromhex(token), field.encode(), value.reveal().encode())
-    return hmac.digest(key, message, hashlib.sha256)[:FINGERPRINT_LENGTH]
+    """Return one fingerprint alone."""
+    return Fingerprints(key, registry).of(token, field, value)

@@ -1,11 +1,11 @@
 """Use cases of applications: register, rename, remove, list."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
-from registry.domain import roster_rules as rules
-from registry.domain import token_rules as tokens
+from registry.domain import roster_rules as rules, token_rules as tokens
 from registry.domain.events import Event
 from registry.domain.roster import GLOBAL, application_audience
 from registry.domain.roster_events import ApplicationRegistered, ApplicationRemoved, ApplicationRenamed
@@ -13,7 +13,9 @@ from registry.errors import Conflict
 from registry.sealing import application_label, grants
 from registry.service.ledger import Ledger
 from registry.service.rotation import exposed, rotate
+from registry.service.usage import usage_of_application
 from registry.values import ApplicationId, fold, parse_application_name
+from registry.views.usage import Usage
 
 
 class ApplicationView(Struct, frozen=True):
@@ -35,13 +37,17 @@ class Applications:
     def list(self) -> list[ApplicationView]:
         """Return the applications by name."""
         self._ledger.require_reader()
-        views = map(self._view, self._ledger.directory().applications)
+        with self._ledger.glance():
+            counts = Counter(row.application for row in self._ledger.rows.all())
+            views = [self._view(application, counts) for application in self._ledger.directory().applications]
         return sorted(views, key=lambda view: fold(view.name))
 
     def show(self, name: str) -> ApplicationView:
         """Return an application; ``NotFound`` if there is none of that name."""
         self._ledger.require_reader()
-        return self._view(self._ledger.directory().find_application(name))
+        with self._ledger.glance():
+            application = self._ledger.directory().find_application(name)
+            return self._view(application, Counter(row.application for row in self._ledger.rows.all()))
 
     def register(self, name: str, kind: str, *, reason: str | None = None) -> ApplicationView:
         """Register an application, process-based or form-based; ``AlreadyExists`` if the name is taken."""
@@ -85,8 +91,13 @@ class Applications:
     def doomed(self, name: str) -> Sequence[str]:
         """Return the names of the tokens that removing the application would destroy."""
         self._ledger.require_reader()
-        application = self._ledger.directory().find_application(name)
-        return sorted(self._ledger.token(row).name for row in self._ledger.store.rows_of(application))
+        with self._ledger.glance():
+            application = self._ledger.directory().find_application(name)
+            return sorted(self._ledger.token(row).name for row in self._ledger.rows.of(application))
+
+    def usage(self, name: str) -> Mapping[str, Sequence[Usage]]:
+        """Return who is recorded to use each of its tokens, by their names; those without a use are left out."""
+        return usage_of_application(self._ledger, name)
 
     def remove(self, name: str, *, expected: Sequence[str] | None = None, reason: str | None = None) -> Sequence[str]:
         """Remove an application with all its tokens, in one commit; return the names of those.
@@ -97,7 +108,8 @@ class Applications:
         ledger.require_admin()
         with ledger.turn(reason) as turn:
             application = ledger.directory().find_application(name)
-            doomed = [ledger.token(row) for row in ledger.store.rows_of(application)]
+            own = ledger.rows.of(application)
+            doomed = [ledger.to_change(ledger.token(row)) for row in own]
             names = sorted(token.name for token in doomed)
             if expected is not None and sorted(expected) != names:
                 raise Conflict("the application's tokens have changed meanwhile", "look at them again, then decide")
@@ -110,18 +122,18 @@ class Applications:
                 rotation = rotate(ledger, after, [GLOBAL])
                 known = exposed(ledger, after, {GLOBAL})
                 events.append(structs.replace(wish, exposed=known, **rotation.facts()))
-                rows, data_keys = rotation.rows, rotation.data_keys
+                rows, replaced = rotation.rows, [*own, *rotation.replaced]
             else:
                 events.append(wish)
-                rows, data_keys = (), {}
+                rows, replaced = (), own
             gone = [token.id for token in doomed]
-            ledger.commit(turn, events, rows=rows, data_keys=data_keys, dropped=gone, shred=bool(gone or rows))
+            ledger.commit(turn, events, rows=rows, replaced=replaced, dropped=gone, shred=bool(gone or rows))
         return names
 
-    def _view(self, application: ApplicationId) -> ApplicationView:
+    def _view(self, application: ApplicationId, counts: Mapping[ApplicationId | None, int]) -> ApplicationView:
         ledger = self._ledger
         name, kind = ledger.directory().applications[application], ledger.roster.application(application).kind
-        return ApplicationView(application, name, kind, len(ledger.store.rows_of(application)))
+        return ApplicationView(application, name, kind, counts.get(application, 0))
 
     def _check_free(self, name: str, but: ApplicationId | None = None) -> None:
         folded = {app: fold(known) for app, known in self._ledger.directory().applications.items()}

@@ -1,18 +1,19 @@
-"""Use cases of those who use credentials: admins who reveal, apps that reveal and resolve.
+"""What those who use credentials have in common, admins who reveal and apps that resolve.
 
-Which token a name means, and that every use is recorded before anything is handed out, is decided here alone.
+Which token a name means, how it is opened, and what is recorded of its use, is decided here alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec import Struct, structs
 
-from registry.domain.roster import ADMIN, APP, AUDIT, FORM
+from registry.domain.events import Context
+from registry.domain.roster import ADMIN, APP, FORM
 from registry.domain.token_events import TokenDisclosed
 from registry.errors import IntegrityError, InvalidValue, NotFound, NotPermitted, RegistryError
 from registry.providers import catalogue
 from registry.providers.fields import with_defaults
-from registry.sealing.credentials import Credentials
 from registry.service.ledger import Ledger
 from registry.service.safe import Safe
 from registry.store.rows import TokenRow
@@ -30,13 +31,26 @@ class Asked(Struct, frozen=True, kw_only=True):
     """The process in whose name the caller asks."""
 
 
+class Receipt(Struct, frozen=True):
+    """By what a resolved value can be proven later: the log of ``size`` events says which token this was.
+
+    ``position`` is that of the newest event that the token's row follows; ``log proof`` and evidence prove it.
+    """
+
+    token_id: TokenId
+    revision: int
+    position: int
+    size: int
+
+
 class Resolved(Struct, frozen=True):
     """A token's values as a running app needs them; they do not show when it is printed."""
 
     token_id: TokenId
     revision: int
     provider: str
-    fields: dict[str, Secret]
+    fields: Mapping[str, Secret]
+    receipt: Receipt
 
     def __getitem__(self, field: str) -> Secret:
         """Return the value of a field; ``NotFound`` if the token has no such field."""
@@ -54,12 +68,11 @@ class Meant(Struct, frozen=True):
 
 
 class Disclosing:
-    """Finds the token that a caller means, and opens it after that was recorded."""
+    """Finds the token that a caller means, and opens it; recording that comes first is the caller's business."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._safe = Safe(ledger)
-        self._recorded: set[tuple[TokenId, int]] = set()
 
     def meant(self, asked: Asked) -> Meant:
         """Return the token that is meant; ``NotFound`` if the caller has none of that name."""
@@ -68,12 +81,10 @@ class Disclosing:
         if asked.only_global and asked.app is not None:
             raise InvalidValue("a token is global or belongs to an application", "give --app or --global")
         for application, why in self._scopes(asked):
-            row = self._ledger.store.row_by_tag(self._ledger.name_tag(application, name))
+            row = self._ledger.rows.by_tag(self._ledger.name_tag(application, name))
             if row is not None:
                 if row.application != application:
                     raise IntegrityError(f"the token {row.token} lies in a scope that is not its own")
-                if self._ledger.keyring.holds(AUDIT):
-                    self._ledger.named(row, name, application)
                 self._check_process(row, asked.process)
                 return Meant(row, why)
         raise NotFound(f"there is no token {name!r} that is meant by this name here")
@@ -111,59 +122,30 @@ class Disclosing:
                 "the token of a form-based app serves that form alone, not a process", "ask without naming a process"
             )
 
-    def reveal(self, asked: Asked, field: str, reason: str | None = None) -> Secret:
-        """Return one value of a token; it is recorded that it was revealed."""
-        self._ledger.require(ADMIN, APP)
-        with self._ledger.turn(reason, roles=(ADMIN, APP)) as turn:
-            row = self.meant(asked).row
-            opened = self._safe.open(row)
-            if field not in opened.fields:
-                raise NotFound(f"the token has no field {field!r}", f"it has: {', '.join(opened.fields)}")
-            event = TokenDisclosed(
-                originator_id=self._ledger.member.id,
-                originator_version=self._ledger.next_version(self._ledger.member.id),
-                **structs.asdict(turn.context),
-                changed=(field,),
-                token=row.token,
-                revision=row.revision,
-                purpose="reveal",
-                application=row.application,
-                process=asked.process,
-            )
-            self._ledger.commit(turn, [event])
-        return opened.fields[field]
-
-    def resolve(self, asked: Asked) -> Resolved:
-        """Return all values of a token, defaults filled in; each revision's first use is recorded before."""
-        self._ledger.require(ADMIN, APP)
-        with self._ledger.glance():
-            row = self.meant(asked).row
-            if (row.token, row.revision) in self._recorded:
-                return _resolved(row, self._safe.open(row))
-        return self._first_resolved(asked)
-
-    def _first_resolved(self, asked: Asked) -> Resolved:
-        with self._ledger.turn(roles=(ADMIN, APP)) as turn:
-            row = self.meant(asked).row
-            opened = self._safe.open(row)
-            event = TokenDisclosed(
-                originator_id=self._ledger.member.id,
-                originator_version=self._ledger.next_version(self._ledger.member.id),
-                **structs.asdict(turn.context),
-                token=row.token,
-                revision=row.revision,
-                purpose="resolve",
-                application=row.application,
-                process=asked.process,
-            )
-            self._ledger.commit(turn, [event])
-        self._recorded.add((row.token, row.revision))
-        return _resolved(row, opened)
+    def opened(self, row: TokenRow) -> Resolved:
+        """Return all values of a token's current row, defaults filled in."""
+        opened = self._safe.open(row)
+        try:
+            fields = with_defaults(catalogue.load(opened.provider), opened.fields)
+        except RegistryError:
+            fields = dict(opened.fields)  # the package that brought the provider is not installed here
+        position = self._ledger.store.position(row.token, row.version)
+        receipt = Receipt(row.token, row.revision, position, self._ledger.head.size)
+        return Resolved(row.token, row.revision, opened.provider, MappingProxyType(fields), receipt)
 
 
-def _resolved(row: TokenRow, opened: Credentials) -> Resolved:
-    try:
-        fields = with_defaults(catalogue.load(opened.provider), opened.fields)
-    except RegistryError:
-        fields = dict(opened.fields)  # the package that brought the provider is not installed here
-    return Resolved(row.token, row.revision, opened.provider, fields)
+def disclosed(
+    context: Context, row: TokenRow, asked: Asked, purpose: str, changed: tuple[str, ...] = ()
+) -> TokenDisclosed:
+    """Return the fact that a token was handed out, not yet placed in its member's stream."""
+    return TokenDisclosed(
+        originator_id=context.by,
+        originator_version=0,
+        **structs.asdict(context),
+        changed=changed,
+        token=row.token,
+        revision=row.revision,
+        purpose=purpose,
+        application=row.application,
+        process=asked.process,
+    )

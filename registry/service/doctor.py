@@ -126,10 +126,12 @@ def _member(registry: Registry, settings: Settings) -> list[Finding]:
 
 def _other_identities(settings: Settings) -> list[IdentityFile]:
     """Return the identities that lie beside this machine's own, or beside its store or its configuration."""
-    own, config = Path(settings.identity.value), Path(settings.config.value)
-    folders = dict.fromkeys(path.parent for path in (own, config, settings.store_path()))
+    own, config, store = Path(settings.identity.value), Path(settings.config.value), settings.store_path()
+    # To open and close a file of the store would let go of the locks that a connection of this process holds on it.
+    skipped = {store, *(store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm"))}
+    folders = dict.fromkeys(path.parent for path in (own, config, store))
     found = []
-    for path in sorted(path for folder in folders for path in folder.glob("*")):
+    for path in sorted(path for folder in folders for path in folder.glob("*") if path not in skipped):
         try:
             if path.is_file() and path.stat().st_size <= _LARGEST_IDENTITY and not path.samefile(own):
                 file = read_identity(path)
@@ -159,8 +161,8 @@ def _registry(registry: Registry, around: Surroundings) -> list[Finding]:
                 "end long-running readers of the store, then run any command",
             )
         )
-    head, now = ledger.store.head(), around.clock()
-    if head and head.at > now + _SKEW:
+    head, now = ledger.head, around.clock()
+    if head.at > now + _SKEW:
         findings.append(
             Finding(Level.RISK, f"the history's last commit is of {head.at - now} from now", "set the clock")
         )

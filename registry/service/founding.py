@@ -16,9 +16,11 @@ from registry.sealing import aead, grants, roster_record
 from registry.sealing.grants import AudienceKey
 from registry.sealing.identity import Identity
 from registry.sealing.keyring import Keyring
+from registry.service.recalling import pin_of
 from registry.service.surroundings import Surroundings
 from registry.store import codec
 from registry.store.contents import Contents
+from registry.store.following import Follower
 from registry.store.lock import queued
 from registry.store.roster_chain import FOUNDING_VERSION
 from registry.store.rows import Commit
@@ -71,18 +73,18 @@ def init_store(path: Path, url: str, pins: Pins, founded: Founded, identity: Ide
     partial = path.with_name(f"{path.name}.{os.getpid()}.new")
     store = SQLiteStore.create(partial)
     try:
-        _first_commit(store, founded, identity)
+        log = _first_commit(store, founded, identity)
         store.close()
-        _put_in_place(partial, path, url, pins, founded.registry)
+        _put_in_place(partial, path, pins, pin_of(url, log))
     finally:
         store.discard()
 
 
-def _put_in_place(partial: Path, path: Path, url: str, pins: Pins, registry: bytes) -> None:
+def _put_in_place(partial: Path, path: Path, pins: Pins, pin: Pin) -> None:
     # Pin and store change together: of two foundings at once, the one that comes too late must not leave its pin.
     with queued(path.with_name(path.name + ".lock"), _WAIT):
         check_vacant(path)
-        pins.put(Pin(url, registry))
+        pins.put(pin)
         try:
             os.link(partial, path)
         except FileExistsError:
@@ -91,10 +93,14 @@ def _put_in_place(partial: Path, path: Path, url: str, pins: Pins, registry: byt
             raise StoreUnreadable(f"no store can be made at {path}: {error.strerror}") from None
 
 
-def _first_commit(store: SQLiteStore, founded: Founded, identity: Identity) -> None:
+def _first_commit(store: SQLiteStore, founded: Founded, identity: Identity) -> Follower:
     event = founded.event
     roster = evolve(Roster(), event)
     keyring = Keyring(founded.registry, identity, event.by, structs.replace(roster, head=founded.registry))
     keyring.adopt(founded.audit)
     contents = Contents(founded.registry, identity, keyring)
-    store.put(contents, [event], Commit(number=0, author=event.by, at=event.at, size=0))
+    first = Commit(registry=founded.registry, parent=None, author=event.by, at=event.at, sign=identity.sign)
+    store.put(contents, [event], first)
+    log = Follower(founded.registry)
+    log.advance(store)
+    return log

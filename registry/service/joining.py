@@ -10,11 +10,13 @@ from registry.invitation import Invitation
 from registry.pins import Pin, Pins
 from registry.sealing import roster_record
 from registry.service.ledger import Ledger
+from registry.service.recalling import other_history, pin_of
 from registry.service.registry import PassphrasePrompt, open_identity, store_url
 from registry.service.surroundings import Surroundings
 from registry.service.whoami import Whoami, whoami
 from registry.settings import Settings, remember_url
 from registry.store import roster_chain
+from registry.store.following import Follower, check_signed
 from registry.store.sqlite import SQLiteStore
 
 _ID_LENGTH = 64
@@ -43,27 +45,27 @@ def join(
     ``IntegrityError`` if its founding statement has another hash, or if it lacks what the invitation names;
     ``Conflict`` if this machine already knows the store as another registry.
     """
-    told = invitation or Invitation(parse_registry_id(registry_id or ""), 0, 0, b"")
+    registry = invitation.registry_id if invitation else parse_registry_id(registry_id or "")
     path = settings.store_path()
-    pins = Pins(Path(settings.state.value))
-    known = pins.get(store_url(path))
-    if known is not None and known.registry_id != told.registry_id:
+    url, pins = store_url(path), Pins(Path(settings.state.value))
+    known = pins.get(url)
+    if known is not None and known.registry_id != registry:
         raise Conflict(
             f"this machine knows the store at {path} as the registry {known.registry_id.hex()}",
             "if that one is gone for good, remove its pin by hand",
         )
+    pin, around = known or Pin(url, registry), surroundings or Surroundings()
     identity = open_identity(settings, passphrase)
     store = SQLiteStore.open(path)
     try:
-        pin = _checked(store, store_url(path), told)
-        for other in pins.of_registry(told.registry_id):
-            if (pin.size, pin.roster_version) < (other.size, other.roster_version):
-                raise IntegrityError(
-                    f"the store holds {pin.size} events; this machine has seen {other.size} of this registry",
-                    f"it is an older copy of {other.url}",
-                )
-        ledger = Ledger(store, known or pin, identity, surroundings or Surroundings(), pins.advance)
-        pins.advance(pin)
+        with store.snapshot():
+            log = _told(store, registry, invitation)
+            log.advance(store)
+            for other in pins.of_registry(registry):
+                _check_seen(store, other)
+        # A machine whose identity is no member pins nothing: what it was told may be wrong altogether.
+        ledger = Ledger(store, pin, identity, around, pins if known else None, log=None if known else log)
+        pins.advance(pin_of(url, ledger.log))
         return Joined(whoami(ledger), invitation is None, remember_url(settings))
     finally:
         store.close()
@@ -80,24 +82,38 @@ def parse_registry_id(text: str) -> bytes:
     raise InvalidValue("a registry's id has 64 hexadecimal digits", "'init' and 'whoami' print it")
 
 
-def _checked(store: SQLiteStore, url: str, told: Invitation) -> Pin:
-    """Return the pin of the store, which has all that was told."""
-    registry = told.registry_id
+def _told(store: SQLiteStore, registry: bytes, told: Invitation | None) -> Follower:
+    """Return the log as far as the invitation tells it, from where it is followed on."""
     events = store.stream(roster_record.stream_id(registry))
     if not events:
         raise IntegrityError("the store holds another registry than the one told", "ask for the registry's id again")
-    seen = roster_chain.follow(registry, Roster(), events[: told.roster_version])
-    head = store.head()
-    size = head.size if head else 0
-    if seen.version < told.roster_version or size < told.size:
+    if told is None:
+        return Follower(registry)
+    roster = roster_chain.follow(registry, Roster(), events[: told.roster_version])
+    made, size = store.commit_of_size(told.size), store.size()
+    if roster.version < told.roster_version or size < told.size:
         raise IntegrityError(
-            f"the store holds {size} events and {seen.version} of its roster; the invitation names {told.size} and"
+            f"the store holds {size} events and {roster.version} of its roster; the invitation names {told.size} and"
             f" {told.roster_version}",
             "it is an older copy of the registry",
         )
-    if told.roster_version and seen.head != told.roster_head:
+    if roster.head != told.roster_head:
         raise IntegrityError(
-            f"roster event {seen.version} is not the one that the invitation names", "the store was exchanged"
+            f"roster event {roster.version} is not the one that the invitation names", "the store was exchanged"
         )
-    roster = roster_chain.follow(registry, seen, events[told.roster_version :])
-    return Pin(url, registry, size, roster.version, roster.head, roster.digest)
+    if made is None or (made.root, made.roster_length, made.roster_head) != (told.root, roster.version, roster.head):
+        raise IntegrityError(
+            f"the log of {told.size} events is not the one that the invitation names", "the store was exchanged"
+        )
+    check_signed(registry, made, roster.members)
+    return Follower(registry, made, roster, events[: told.roster_version])
+
+
+def _check_seen(store: SQLiteStore, other: Pin) -> None:
+    """Raise ``IntegrityError`` unless the store goes on from what this machine has seen of the registry elsewhere."""
+    if other.seen is None:
+        return
+    made = store.commit(other.commit)
+    if made is None or made.checkpoint(other.registry_id) != other.seen.checkpoint:
+        error = other_history(store, other)
+        raise IntegrityError(f"{error}, in {other.url}", "it is an older copy, or another one", error.detail)

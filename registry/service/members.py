@@ -19,6 +19,7 @@ from registry.domain.roster_events import (
 )
 from registry.errors import NotFound, NotPermitted
 from registry.invitation import Invitation
+from registry.log.checkpoint import member_key
 from registry.sealing import grants
 from registry.sealing.identity import PublicIdentity
 from registry.service.ledger import Ledger, Turn
@@ -35,6 +36,8 @@ class MemberView(Struct, frozen=True):
     application: str | None
     public_key: str
     """The line that its owner's ``identity show`` prints, with the name that counts here."""
+    vkey: str
+    """The key by which its checkpoints are verified, as every tool that knows C2SP signed notes reads it."""
     admitted_at: datetime
     admitted_by: str
 
@@ -76,6 +79,7 @@ class Members:
                 role=member.role,
                 application=names.application(member.application),
                 public_key=PublicIdentity(names.member(member.id), member.keys).line(),
+                vkey=member_key(ledger.registry, member.id, member.keys.signing).text(),
                 admitted_at=names.admissions[member.id][0],
                 admitted_by=names.member(names.admissions[member.id][1]),
             )
@@ -244,17 +248,19 @@ class Members:
         return member
 
     def _named(self, exposed: Mapping[str, int]) -> tuple[tuple[str, str | None], ...]:
-        names, found = self._ledger.directory(), []
-        for row in self._ledger.store.rows():
-            if row.token in exposed:
-                token = self._ledger.token(row)
-                found.append((token.name, names.application(token.application)))
+        found = []
+        with self._ledger.glance():
+            names = self._ledger.directory()
+            for row in self._ledger.rows.all():
+                if row.token in exposed:
+                    token = self._ledger.token(row)
+                    found.append((token.name, names.application(token.application)))
         return tuple(sorted(found, key=lambda pair: (pair[1] or "", pair[0])))
 
     def _commit(self, turn: Turn, event: RosterEvent, rotation: Rotation) -> None:
         events: list[Event] = [event]
         self._ledger.commit(
-            turn, events, rows=rotation.rows, data_keys=rotation.data_keys, shred=True, audit=rotation.audit
+            turn, events, rows=rotation.rows, replaced=rotation.replaced, shred=True, audit=rotation.audit
         )
 
 

@@ -1,13 +1,13 @@
 """The registry as its users have it, and the one place where its parts are put together."""
 
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from registry.errors import IdentityUnreadable, Unusable
-from registry.pins import Pins
+from registry.pins import Pin, Pins
 from registry.sealing.identity import Identity, IdentityFile, read_identity
 from registry.service.ledger import Ledger
 from registry.service.surroundings import Surroundings
@@ -17,14 +17,22 @@ from registry.store.sqlite import SQLiteStore
 from registry.values import Secret
 
 if TYPE_CHECKING:
+    from registry.exports.formats import ExportFormat
+    from registry.providers.signing import CurrentAuth
     from registry.service.applications import Applications
-    from registry.service.disclosing import Disclosing, Resolved
+    from registry.service.changes import Changes
+    from registry.service.disclosing import Asked, Resolved
+    from registry.service.evidence import Evidence
     from registry.service.history import HistoryQuery
     from registry.service.importing import Importing
+    from registry.service.log import Log
     from registry.service.members import Members
     from registry.service.policies import Policies
+    from registry.service.resolving import Resolver
+    from registry.service.token_watch import TokenWatch
     from registry.service.whoami import Whoami
     from registry.views.history import HistoryEntry
+    from registry.views.usage import Usage
 
 PassphrasePrompt = Callable[[], Secret]
 
@@ -34,6 +42,7 @@ class Registry:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._auths: dict[tuple[str, str | None, bool, str | None], CurrentAuth] = {}
         self.tokens = Tokens(ledger)
 
     # What follows is imported by those who use it: a command that shows a token starts twice as fast without.
@@ -60,10 +69,10 @@ class Registry:
         return Members(self._ledger)
 
     @cached_property
-    def _disclosing(self) -> "Disclosing":
-        from registry.service.disclosing import Disclosing  # noqa: PLC0415
+    def _resolver(self) -> "Resolver":
+        from registry.service.resolving import Resolver  # noqa: PLC0415
 
-        return Disclosing(self._ledger)
+        return Resolver(self._ledger)
 
     def resolve(
         self, name: str, *, app: str | None = None, only_global: bool = False, process: str | None = None
@@ -73,9 +82,51 @@ class Registry:
         For an app member a name without ``app`` means its own application's token before a global one, for an admin
         the global one. ``process`` names the process that asks; a form-based app's token is refused to any.
         """
-        from registry.service.disclosing import Asked  # noqa: PLC0415
+        return self._resolver.resolve(name, app, only_global, process)
 
-        return self._disclosing.resolve(Asked(name=name, app=app, only_global=only_global, process=process))
+    def auth(
+        self, name: str, *, app: str | None = None, only_global: bool = False, process: str | None = None
+    ) -> "CurrentAuth":
+        """Return what signs the requests of ``httpx`` clients, sync and async, with a token's credentials.
+
+        Each request is signed with those that are current at that moment; the name is understood as in ``resolve``,
+        whose errors the request raises. It is the same object for the same name, so that clients share access tokens.
+        """
+        key = (name, app, only_global, process)
+        if key not in self._auths:
+            from registry.providers.signing import CurrentAuth  # noqa: PLC0415 - httpx is slow to import
+
+            resolver = self._resolver
+            auth = CurrentAuth(partial(resolver.resolve, *key), partial(resolver.at_hand, *key))
+            return self._auths.setdefault(key, auth)
+        return self._auths[key]
+
+    def changes(
+        self,
+        after: int | None = None,
+        *,
+        timeout: float | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> "Changes":
+        """Return an iterator over the commits behind a position, in their order, each as soon as it is made.
+
+        ``after`` is the last position that was seen, -1 for none; without it, what is committed from now on comes.
+        ``InvalidValue`` if the history does not reach it. It ends when nothing came for ``timeout`` seconds, when
+        ``stop`` returns true, and by its own ``close``, which any thread may call; until then it waits for more.
+        App members learn what happened to the tokens they may use, admins and auditors what ``history`` shows.
+        """
+        from registry.service.changes import Changes  # noqa: PLC0415 - as below
+
+        return Changes(self._ledger, after, timeout, stop)
+
+    def token_watch(self, wanted: "Sequence[Asked]") -> "TokenWatch":
+        """Return what says whether names still mean the same tokens with the same credentials.
+
+        Make it before the values are asked for: then no change is missed in between.
+        """
+        from registry.service.token_watch import TokenWatch  # noqa: PLC0415 - as below
+
+        return TokenWatch(self._ledger, wanted)
 
     def require(self, *roles: str) -> None:
         """Raise ``NotPermitted`` unless the member has one of the roles: ``admin``, ``auditor``, ``app``.
@@ -96,11 +147,25 @@ class Registry:
         return whoami(self._ledger)
 
     @cached_property
+    def evidence(self) -> "Evidence":
+        """What outsiders are given of the registry; ``verify_evidence`` is for them."""
+        from registry.service.evidence import Evidence  # noqa: PLC0415 - as above
+
+        return Evidence(self._ledger)
+
+    @cached_property
     def importing(self) -> "Importing":
         """The import of many tokens at once."""
         from registry.service.importing import Importing  # noqa: PLC0415
 
         return Importing(self._ledger)
+
+    @cached_property
+    def log(self) -> "Log":
+        """The log: its newest checkpoint, and proofs of what is in it."""
+        from registry.service.log import Log  # noqa: PLC0415
+
+        return Log(self._ledger)
 
     def __enter__(self) -> Self:
         return self
@@ -112,18 +177,49 @@ class Registry:
 
     def close(self) -> None:
         """Let go of the store."""
-        self._ledger.store.close()
+        try:
+            if "_resolver" in self.__dict__:
+                self._resolver.close()
+        finally:
+            self._ledger.close()
 
     @property
     def registry_id(self) -> str:
         """The registry's id: 64 hexadecimal digits, the hash of its founding statement."""
         return self._ledger.registry.hex()
 
-    def history(self, query: "HistoryQuery | None" = None) -> "Iterator[HistoryEntry]":
-        """Yield what happened, oldest first; ``NotFound`` for a token, application or member there never was."""
+    def history(self, query: "HistoryQuery | None" = None, *, diff: bool = False) -> "Iterator[HistoryEntry]":
+        """Yield what happened, oldest first; ``NotFound`` for a token, application or member there never was.
+
+        With ``diff`` each entry says of every field that changed what it was and what it is.
+        """
         from registry.service.history import history  # noqa: PLC0415 - not on the way of those who look at the present
 
-        return history(self._ledger, query)
+        return history(self._ledger, query, diff=diff)
+
+    def export(
+        self,
+        query: "HistoryQuery | None" = None,
+        *,
+        format: "ExportFormat | str" = "jsonl",  # noqa: A002 - the word that the command uses
+        after: int | None = None,
+    ) -> Iterator[str]:
+        """Yield the history as lines for other tools, one for each event; the same errors as ``history``.
+
+        ``after`` goes on behind the event of that position: the lines that follow it, and no heading.
+        """
+        from registry.service.exporting import export  # noqa: PLC0415 - as above
+
+        return export(self._ledger, query, format, after)
+
+    def usage(self, name: str, *, app: str | None = None) -> "Sequence[Usage]":
+        """Return who is recorded to use a token, who used it last first; the history is read once for it.
+
+        ``NotFound`` if there is no token of that name in the scope now.
+        """
+        from registry.service.usage import usage  # noqa: PLC0415 - as above
+
+        return usage(self._ledger, name, app)
 
 
 def open_registry(
@@ -143,16 +239,22 @@ def open_registry(
     store = SQLiteStore.open(path)
     try:
         pins = Pins(Path(settings.state.value))
-        pin = pins.get(store_url(path))
-        if pin is None:
-            raise Unusable(f"this machine does not know the registry at {path}", "'join' makes it known")
+        pin = known_pin(pins, path)
         identity = open_identity(settings, passphrase)
         if store.shred_pending():
             store.shred(wait=False)
-        return Registry(Ledger(store, pin, identity, surroundings or Surroundings(), pins.advance))
+        return Registry(Ledger(store, pin, identity, surroundings or Surroundings(), pins))
     except BaseException:
         store.close()
         raise
+
+
+def known_pin(pins: Pins, path: Path) -> Pin:
+    """Return what this machine knows of the store at a path; ``Unusable`` if it never met it."""
+    pin = pins.get(store_url(path))
+    if pin is None:
+        raise Unusable(f"this machine does not know the registry at {path}", "'join' makes it known")
+    return pin
 
 
 def store_url(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Rotating audiences: fresh keys for those who stay, and everything current that lay under the old ones sealed anew."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -12,7 +12,7 @@ from registry.sealing.credentials import BoxPlace
 from registry.sealing.grants import AudienceKey
 from registry.service.ledger import Ledger
 from registry.store.rows import TokenRow
-from registry.values import ApplicationId, TokenId, fold
+from registry.values import fold
 
 Progress = Callable[[int, int], None]
 """Called with the number of tokens done, and of all."""
@@ -25,7 +25,8 @@ class Rotation(Struct, frozen=True):
     grants: tuple[Grant, ...]
     labels: dict[str, bytes]
     rows: tuple[TokenRow, ...]
-    data_keys: dict[TokenId, bytes]
+    replaced: tuple[TokenRow, ...]
+    """The rows in whose place these come."""
     audit: AudienceKey | None
     """The new key of ``audit``, if it has one: the commit is sealed under it."""
 
@@ -46,7 +47,7 @@ def rotate(ledger: Ledger, after: Roster, audiences: Iterable[str], progress: Pr
         for audience in chosen
     }
     keys = {name: key for name, (_, key) in made.items()}
-    rows, data_keys = _resealed(ledger, after, keys, progress)
+    affected = _affected(ledger, after, keys)
     return Rotation(
         generations=tuple(generation for generation, _ in made.values()),
         grants=tuple(
@@ -55,8 +56,8 @@ def rotate(ledger: Ledger, after: Roster, audiences: Iterable[str], progress: Pr
             for member in after.audience_members(name)
         ),
         labels=_labels(ledger, after, keys),
-        rows=rows,
-        data_keys=data_keys,
+        rows=_resealed(ledger, affected, keys, progress),
+        replaced=affected,
         audit=keys.get(AUDIT),
     )
 
@@ -77,46 +78,41 @@ def _labels(ledger: Ledger, after: Roster, keys: dict[str, AudienceKey]) -> dict
     }
 
 
+def _affected(ledger: Ledger, after: Roster, keys: dict[str, AudienceKey]) -> tuple[TokenRow, ...]:
+    # A row that is hidden here would stay open to whoever is to lose the key: the rows are proven to be all there are.
+    scopes = {scope_audience(scope) for scope in (None, *after.applications)} & keys.keys()
+    return tuple(row for row in ledger.rows.all() if scope_audience(row.application) in scopes)
+
+
 def _resealed(
-    ledger: Ledger, after: Roster, keys: dict[str, AudienceKey], progress: Progress | None
-) -> tuple[tuple[TokenRow, ...], dict[TokenId, bytes]]:
-    scopes: list[ApplicationId | None] = [None, *after.applications]
-    affected = [row for scope in scopes if scope_audience(scope) in keys for row in ledger.store.rows_of(scope)]
-    wrapped_keys = ledger.store.data_keys()
-    rows, data_keys = [], {}
+    ledger: Ledger, affected: Sequence[TokenRow], keys: dict[str, AudienceKey], progress: Progress | None
+) -> tuple[TokenRow, ...]:
+    rows = []
     for done, row in enumerate(affected, 1):
-        key = keys[scope_audience(row.application)]
-        rows.append(_retagged(ledger, row, key))
-        data_keys[row.token] = _rewrapped(ledger, row, key, wrapped_keys)
+        rows.append(_rewrapped(ledger, row, keys[scope_audience(row.application)]))
         if progress:
             progress(done, len(affected))
-    return tuple(rows), data_keys
+    return tuple(rows)
 
 
-def _retagged(ledger: Ledger, row: TokenRow, key: AudienceKey) -> TokenRow:
-    folded = fold(ledger.token(row).name)
-    return structs.replace(row, name_tag=tags.name_tag(key.key, ledger.registry, key.audience, folded))
-
-
-def _rewrapped(ledger: Ledger, row: TokenRow, key: AudienceKey, wrapped_keys: dict[TokenId, bytes]) -> bytes:
-    if row.token not in wrapped_keys:
+def _rewrapped(ledger: Ledger, row: TokenRow, key: AudienceKey) -> TokenRow:
+    if row.wrapped is None:
         raise IntegrityError(f"the data key of the token {row.token} is missing", "restore the store from a backup")
-    wrapped = wrapped_keys[row.token]
+    folded = fold(ledger.token(row).name)
     place = BoxPlace(ledger.registry, row.token, row.box_revision)
-    former = ledger.wrapping_key(row, wrapped)
+    former = ledger.wrapping_key(row, row.wrapped)
     try:
-        data_key = credentials.unwrap(former.key, key.audience, place, wrapped)
+        data_key = credentials.unwrap(former.key, key.audience, place, row.wrapped)
     except IntegrityError as error:
         raise IntegrityError(f"the data key of the token {row.token}: {error}", error.hint) from None
-    return credentials.wrap(key.key, key.audience, key.number, place, data_key)
+    return structs.replace(
+        row,
+        name_tag=tags.name_tag(key.key, ledger.registry, key.audience, folded),
+        wrapped=credentials.wrap(key.key, key.audience, key.number, place, data_key),
+    )
 
 
 def exposed(ledger: Ledger, roster: Roster, audiences: set[str]) -> dict[str, int]:
     """Return the tokens whose credentials the audiences' keys open, each with the revision of its credentials."""
-    scopes: list[ApplicationId | None] = [None, *roster.applications]
-    return {
-        row.token: row.box_revision
-        for scope in scopes
-        if scope_audience(scope) in audiences
-        for row in ledger.store.rows_of(scope)
-    }
+    there = {scope_audience(scope) for scope in (None, *roster.applications)} & audiences
+    return {row.token: row.box_revision for row in ledger.rows.all() if scope_audience(row.application) in there}

@@ -9,8 +9,9 @@ from registry.domain.token import Token
 from registry.domain.token_events import SealedCredentials
 from registry.errors import IntegrityError
 from registry.providers.interface import Provider
-from registry.sealing import aead, credentials, tags
-from registry.sealing.credentials import BoxPlace, Credentials
+from registry.sealing import credentials, tags
+from registry.sealing.credentials import BoxPlace, Credentials, Wrapping
+from registry.sealing.grants import AudienceKey
 from registry.service.ledger import Ledger
 from registry.store.rows import TokenRow
 from registry.values import ApplicationId, Secret, TokenId
@@ -23,7 +24,7 @@ class Sealed(Struct, frozen=True):
 
     facts: SealedCredentials
     data_key: bytes
-    fingerprints: tuple[tuple[TokenId, bytes], ...]
+    fingerprints: tuple[bytes, ...]
 
 
 class Safe:
@@ -31,19 +32,27 @@ class Safe:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._wrappings: dict[tuple[str, int], Wrapping] = {}
+        self._prints: dict[int, tags.Fingerprints] = {}
+
+    def _under(self, key: AudienceKey) -> Wrapping:
+        place = (key.audience, key.number)
+        if place not in self._wrappings:
+            self._wrappings[place] = Wrapping(key.key, key.audience, key.number)
+        return self._wrappings[place]
 
     def _place(self, token: TokenId, revision: int) -> BoxPlace:
         return BoxPlace(self._ledger.registry, token, revision)
 
     def open(self, row: TokenRow) -> Credentials:
         """Return the present credentials of a row; ``NotPermitted`` without the key of its scope."""
-        wrapped = self._ledger.store.data_key(row.token)
+        wrapped = row.wrapped
         if wrapped is None:
             raise IntegrityError(f"the data key of the token {row.token} is missing", "restore the store from a backup")
         place = self._place(row.token, row.box_revision)
         key = self._ledger.wrapping_key(row, wrapped)
         try:
-            data_key = credentials.unwrap(key.key, key.audience, place, wrapped)
+            data_key = self._under(key).unwrap(place, wrapped)
             opened = credentials.open_box(data_key, place, row.box)
         except IntegrityError as error:
             raise IntegrityError(f"the credentials of the token {row.token}: {error}", error.hint) from None
@@ -62,24 +71,30 @@ class Safe:
         before: Credentials | None = None,
     ) -> Sealed:
         """Return the values sealed under a fresh data key, with the verdict on each secret one."""
-        place, data_key = self._place(token, revision), aead.new_key()
-        audience = scope_audience(application)
-        key = self._ledger.keyring.current(audience)
-        secret = {field.name for field in provider.fields if field.secret} & values.keys()
-        prints = self._fingerprints(token, {name: values[name] for name in sorted(secret)})
+        secret = {field.name for field in provider.fields if field.secret}
+        fingerprints = self._fingerprints()
+        public, prints = {}, {}
+        for name in sorted(values):
+            if name in secret:
+                prints[name] = fingerprints.of(token, name, values[name])
+            else:
+                public[name] = values[name].reveal()
+        wrapping = self._under(self._ledger.keyring.current(scope_audience(application)))
+        box, wrapped = wrapping.seal(self._place(token, revision), Credentials(provider.name, values))
         facts = SealedCredentials(
-            public={name: value.reveal() for name, value in sorted(values.items()) if name not in secret},
-            secret=tuple(sorted(secret)),
+            public=public,
+            secret=tuple(prints),
             verdicts=self._verdicts(token, prints, values, before),
             fingerprints={name: print_.hex() for name, print_ in prints.items()},
-            box=credentials.seal_box(data_key, place, Credentials(provider.name, values)),
+            box=box,
         )
-        wrapped = credentials.wrap(key.key, audience, key.number, place, data_key)
-        return Sealed(facts, wrapped, tuple((token, print_) for print_ in prints.values()))
+        return Sealed(facts, wrapped, tuple(prints.values()))
 
-    def _fingerprints(self, token: TokenId, secrets: Mapping[str, Secret]) -> dict[str, bytes]:
-        key = self._ledger.keyring.current(FINGERPRINT).key
-        return {name: tags.fingerprint(key, self._ledger.registry, token, name, s) for name, s in secrets.items()}
+    def _fingerprints(self) -> tags.Fingerprints:
+        key = self._ledger.keyring.current(FINGERPRINT)
+        if key.number not in self._prints:
+            self._prints[key.number] = tags.Fingerprints(key.key, self._ledger.registry)
+        return self._prints[key.number]
 
     def _verdicts(
         self, token: TokenId, prints: Mapping[str, bytes], values: Mapping[str, Secret], before: Credentials | None

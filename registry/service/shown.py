@@ -5,11 +5,12 @@ from registry.errors import RegistryError
 from registry.providers import catalogue
 from registry.service.ledger import Ledger
 from registry.views.current import TokenView, token_view
+from registry.views.directory import Directory
 
 
-def shown(ledger: Ledger, token: Token) -> TokenView:
-    """Return the view of a token."""
-    return token_view(token, ledger.directory(), _known_fields(token.provider))
+def shown(ledger: Ledger, token: Token, names: Directory | None = None) -> TokenView:
+    """Return the view of a token, with the names of today where no others are given."""
+    return token_view(token, names or ledger.directory(), _known_fields(token.provider))
 
 
 def _known_fields(provider: str) -> dict[str, bool]:

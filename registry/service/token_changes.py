@@ -1,6 +1,6 @@
 """Changing and using tokens: each use case loads what is there, lets the domain decide, and writes one commit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -23,7 +23,7 @@ from registry.providers.fields import check_fields, with_defaults
 from registry.providers.interface import Outcome, Provider, TestResult
 from registry.sealing.credentials import Credentials
 from registry.service.ledger import Ledger, Turn
-from registry.service.safe import Safe, readable
+from registry.service.safe import Safe, Sealed, readable
 from registry.service.shown import shown
 from registry.service.wishes import Changed, NewToken, TokenEdit
 from registry.store.rows import TokenRow
@@ -35,14 +35,20 @@ _REFUSED = (Outcome.REJECTED, Outcome.RETIRED)
 
 
 class Written(Struct, frozen=True):
-    """What one token adds to a commit."""
+    """What one token adds to a commit: its events, and what its current row is made of."""
 
     events: list[TokenEvent]
-    row: TokenRow
-    data_keys: dict[TokenId, bytes]
-    fingerprints: tuple[tuple[TokenId, bytes], ...]
     token: Token
+    box: bytes
+    plain: bytes | None
+    sealed: Sealed | None
+    before: TokenRow | None = None
     shred: bool = False
+
+    @property
+    def wrapped(self) -> bytes | None:
+        """The data key of the credentials: a new one, or the one that the row has."""
+        return self.sealed.data_key if self.sealed else self.before.wrapped if self.before else None
 
 
 class TokenChanges:
@@ -62,36 +68,39 @@ class TokenChanges:
         scope = self._ledger.scope(new.application)
         provider = catalogue.load(new.provider)
         check_new(new, ledger.roster, provider)
-        self._check_free(new.name, scope)
+        self.check_free(new.name, app=new.application)
         result = self._tested(provider, new.fields) if test else None
         with ledger.turn(reason) as turn:
             scope = self._ledger.scope(new.application)
-            check_new(new, ledger.roster, provider)
-            self._check_free(new.name, scope)
-            written = self.created(turn, new, scope, provider, result)
-            self._commit(turn, written)
+            name = check_new(new, ledger.roster, provider)
+            self._check_free(name, scope)
+            written = self.created(turn, new, name=name, scope=scope, provider=provider, result=result)
+            self.commit(turn, [written])
         return Changed(shown(self._ledger, written.token), True, result)
 
     def check_free(self, name: str, *, app: str | None = None) -> None:
         """Raise what ``add`` would for this name in this scope."""
         self._ledger.require_admin()
-        self._check_free(name, self._ledger.scope(app))
+        with self._ledger.glance():
+            self._check_free(name, self._ledger.scope(app))
 
     def created(
         self,
         turn: Turn,
         new: NewToken,
+        *,
+        name: str,
         scope: ApplicationId | None,
         provider: Provider,
         result: TestResult | None = None,
     ) -> Written:
-        """Return what a new token adds to the commit."""
+        """Return what a new token adds to the commit; its name is the one that ``check_new`` returned."""
         token_id = TokenId(self._ledger.surroundings.new_id())
         sealed = self._safe.seal(provider, new.fields, token=token_id, application=scope, revision=1)
         events = rules.create(
             turn.context,
             token_id,
-            name=parse_token_name(new.name),
+            name=name,
             application=scope,
             provider=provider.name,
             description=new.description,
@@ -101,11 +110,10 @@ class TokenChanges:
             tested=_verdict(result),
         )
         token = folded(None, events)
-        row = self._ledger.row(token, sealed.facts.box, readable(token, provider.name, new.fields))
-        return Written(events, row, {token_id: sealed.data_key}, sealed.fingerprints, token)
+        return Written(events, token, sealed.facts.box, readable(token, provider.name, new.fields), sealed)
 
     def _check_free(self, name: str, scope: ApplicationId | None, but: TokenId | None = None) -> None:
-        row = self._ledger.store.row_by_tag(self._ledger.name_tag(scope, parse_token_name(name)))
+        row = self._ledger.rows.found(self._ledger.name_tag(scope, parse_token_name(name)))
         if row is not None and row.token != but:
             raise AlreadyExists(f"the name {name!r} is taken", "names that differ only in case or form are the same")
 
@@ -133,15 +141,19 @@ class TokenChanges:
             expect_revision, tested = token.revision, token.id
             result = self._tested(*self._wanted(token, opened, change))
         with ledger.turn(reason) as turn:
-            row, token = ledger.find(name, self._ledger.scope(app))
+            row, token = self._found(name, app)
             if tested not in (None, token.id):
                 raise Conflict("another token took the name during the test", "look at it, then decide anew")
             rules.check_revision(token, expect_revision)
             written = self.edited(turn, row, token, change, result)
             if written is None:
                 return Changed(shown(self._ledger, token), False, result)
-            self._commit(turn, written)
+            self.commit(turn, [written])
         return Changed(shown(self._ledger, written.token), written.token.revision != token.revision, result)
+
+    def _found(self, name: str, app: str | None) -> tuple[TokenRow, Token]:
+        row, token = self._ledger.find(name, self._ledger.scope(app))
+        return row, self._ledger.to_change(token)
 
     def _opened(self, name: str, app: str | None) -> tuple[TokenRow, Token, Credentials]:
         # Out of turn, a change by somebody else must not come between the row and its data key.
@@ -182,16 +194,9 @@ class TokenChanges:
             return None
         after = folded(token, events)
         plain = readable(after, provider.name, values)
-        new_row = self._ledger.row(after, sealed.facts.box if sealed else row.box, plain)
         forgotten = sealed is not None or (row.plain is not None and plain != row.plain)
-        return Written(
-            events,
-            new_row,
-            {token.id: sealed.data_key} if sealed else {},
-            sealed.fingerprints if sealed else (),
-            after,
-            shred=forgotten,
-        )
+        box = sealed.facts.box if sealed else row.box
+        return Written(events, after, box, plain, sealed, before=row, shred=forgotten)
 
     def _wanted(self, token: Token, before: Credentials, change: TokenEdit) -> tuple[Provider, dict[str, Secret]]:
         """Return the provider and the values that the token would have after the change, checked."""
@@ -209,14 +214,16 @@ class TokenChanges:
             check_fields(provider, values)
         return provider, values
 
-    def _commit(self, turn: Turn, written: Written) -> None:
+    def commit(self, turn: Turn, written: Sequence[Written]) -> None:
+        """Write what one token or many add to one commit."""
+        sealed = [(each.token.id, each.sealed) for each in written if each.sealed]
         self._ledger.commit(
             turn,
-            written.events,
-            rows=[written.row],
-            data_keys=written.data_keys,
-            fingerprints=written.fingerprints,
-            shred=written.shred,
+            [event for each in written for event in each.events],
+            rows=[self._ledger.row(each.token, each.box, each.plain, each.wrapped) for each in written],
+            replaced=[each.before for each in written if each.before],
+            fingerprints=[(token, fingerprint) for token, new in sealed for fingerprint in new.fingerprints],
+            shred=any(each.shred for each in written),
         )
 
     def rename(self, name: str, new_name: str, *, app: str | None = None, reason: str | None = None) -> Changed:
@@ -225,13 +232,13 @@ class TokenChanges:
         ledger.require_admin()
         new_name = parse_token_name(new_name)
         with ledger.turn(reason) as turn:
-            row, token = ledger.find(name, self._ledger.scope(app))
+            row, token = self._found(name, app)
             self._check_free(new_name, token.application, but=token.id)
             events = rules.rename(turn.context, token, new_name)
             if not events:
                 return Changed(shown(self._ledger, token), False)
             after = folded(token, events)
-            ledger.commit(turn, events, rows=[ledger.row(after, row.box, row.plain)])
+            ledger.commit(turn, events, rows=[ledger.row(after, row.box, row.plain, row.wrapped)], replaced=[row])
         return Changed(shown(self._ledger, after), True)
 
     def remove(self, name: str, *, app: str | None = None, reason: str | None = None) -> TokenView:
@@ -239,8 +246,8 @@ class TokenChanges:
         ledger = self._ledger
         ledger.require_admin()
         with ledger.turn(reason) as turn:
-            _, token = ledger.find(name, self._ledger.scope(app))
-            ledger.commit(turn, rules.delete(turn.context, token), dropped=[token.id], shred=True)
+            row, token = self._found(name, app)
+            ledger.commit(turn, rules.delete(turn.context, token), dropped=[token.id], replaced=[row], shred=True)
         return shown(self._ledger, token)
 
     def test(self, name: str, *, app: str | None = None, reason: str | None = None) -> TestResult:
@@ -251,12 +258,13 @@ class TokenChanges:
         provider = catalogue.load(token.provider)
         result = provider.test(with_defaults(provider, opened.fields))
         with ledger.turn(reason) as turn:
-            now = ledger.store.row(token.id)
+            now = ledger.rows.by_id(token.id)
             if now is None or now.box_revision != row.box_revision:
                 raise Conflict("the token's credentials changed during the test", "test it again")
-            present = ledger.token(now)
+            present = ledger.to_change(ledger.token(now))
             events = rules.record_test(turn.context, present, result.outcome, result.detail)
-            ledger.commit(turn, events, rows=[ledger.row(folded(present, events), now.box, now.plain)])
+            after = folded(present, events)
+            ledger.commit(turn, events, rows=[ledger.row(after, now.box, now.plain, now.wrapped)], replaced=[now])
         return result
 
     def _tested(self, provider: Provider, values: Mapping[str, Secret]) -> TestResult:
@@ -273,12 +281,13 @@ def _verdict(result: TestResult | None) -> tuple[str, str] | None:
     return None if result is None else (result.outcome.value, result.detail)
 
 
-def check_new(new: NewToken, roster: Roster, provider: Provider) -> None:
-    """Raise ``InvalidValue`` or ``NotPermitted`` for a token that could never be made."""
-    parse_token_name(new.name)
+def check_new(new: NewToken, roster: Roster, provider: Provider) -> str:
+    """Return a new token's name; ``InvalidValue`` or ``NotPermitted`` for a token that could never be made."""
+    name = parse_token_name(new.name)
     parse_description(new.description)
     check_plaintext(roster, not new.encrypted)
     check_fields(provider, new.fields)
+    return name
 
 
 def check_plaintext(roster: Roster, wanted: bool) -> None:  # noqa: FBT001 - the question itself

@@ -12,24 +12,39 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from registry.domain.events import Event
 from registry.values import rfc3339
 
 T = TypeVar("T")
 
 
 def encode(document: object) -> bytes:
-    """Return compact JSON in UTF-8."""
-    return msgspec.json.encode(document)
+    """Return a value, or a JSON object made of one, as compact JSON in UTF-8."""
+    return msgspec.json.encode(document, enc_hook=_plain)
 
 
 def decode(data: bytes) -> Any:  # noqa: ANN401 - whatever the JSON stands for
-    """Return what the JSON stands for; ``ValueError`` if it is none."""
-    return msgspec.json.decode(data)
+    """Return what the JSON stands for; ``ValueError`` if it is none, or nested deeper than can be read."""
+    try:
+        return msgspec.json.decode(data)
+    except RecursionError:
+        msg = "it is nested too deep"
+        raise ValueError(msg) from None
+
+
+def encode_event(event: Event) -> bytes:
+    """Return ``encode(to_document(event))`` without the two fields that are columns, at once and in half the time."""
+    encoded = encode(event)
+    columns = f'{{"originator_id":"{event.originator_id}","originator_version":{event.originator_version},'.encode()
+    if not encoded.startswith(columns):
+        msg = "the columns of an event are not its first fields"
+        raise ValueError(msg)
+    return b"{" + encoded[len(columns) :]
 
 
 def encode_value(value: msgspec.Struct) -> bytes:
     """Return a value as compact JSON."""
-    return msgspec.json.encode(value, enc_hook=_plain)
+    return encode(value)
 
 
 def to_document(value: msgspec.Struct, leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """Connections to an SQLite file, and what their errors mean."""
 
+import fcntl
 import os
 import sqlite3
+from collections.abc import Sized
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from registry.errors import RegistryError, StoreBusy, StoreUnreadable
+from registry.errors import RegistryError, StoreBusy, StoreMissing, StoreUnreadable
 
 PRAGMAS = (
     "synchronous = FULL",
@@ -15,6 +18,9 @@ PRAGMAS = (
     "cell_size_check = ON",
 )
 """What the registry's promises rest on: every connection has them."""
+_SHARED = (0x40000002, 510)
+_IN_USE = (128, 1)
+"""Where every user of a database locks its file, and the index of its write-ahead log: part of SQLite's file format."""
 BUSY_TIMEOUT = 2
 """Seconds that SQLite itself waits for a lock."""
 
@@ -22,6 +28,59 @@ BUSY_TIMEOUT = 2
 def file_url(path: Path) -> str:
     """Return the URL under which SQLite opens an existing file, and never makes one."""
     return f"file:{quote(os.fsencode(path))}?mode=rw"
+
+
+def header_of(path: Path) -> tuple[int, int] | None:
+    """Return the application id and the schema version in a database's file, which is left as it is; else ``None``.
+
+    SQLite reads them, although they are a few bytes: a file that this process itself closes takes all locks with it
+    that SQLite holds on the same file elsewhere in this process (POSIX has it so). Another program that ends would then
+    think that it is the last, and take the write-ahead log away: what is open here would go on in files that are gone.
+    """
+    try:
+        if not path.stat().st_size:
+            return None
+        # Nothing is locked, recovered or turned to another mode for whoever says that it never changes.
+        with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1", uri=True)) as connection:
+            ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+            ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    except FileNotFoundError:
+        raise StoreMissing(f"there is no registry at {path}", "'init' founds one, 'join' makes one known") from None
+    except OSError as error:
+        raise StoreUnreadable(f"the store {path} cannot be read: {error.strerror}") from None
+    except sqlite3.Error as error:
+        if "not a database" in str(error):
+            return None
+        raise unusable(path, error) from None
+    return application % 2**32, version % 2**32
+
+
+def file_of(path: Path) -> tuple[int, int]:
+    """Return which file a path leads to: its device and its inode."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise unusable(path, error) from None
+    return found.st_dev, found.st_ino
+
+
+def lock_again(path: Path, file: tuple[int, int]) -> None:
+    """Take, in a child after a fork, the locks that SQLite believes to hold since before; they last as long as it.
+
+    POSIX gives a child none of its parent's locks, but SQLite keeps count of them by file, and takes none for a new
+    connection where it has counted one. Without them the parent's end would look like that of the last user of the
+    store. The files stay open: closing one would give up its lock (see ``header_of``).
+    """
+    for name, start, length in ((path, *_SHARED), (path.with_name(f"{path.name}-shm"), *_IN_USE)):
+        with suppress(OSError):
+            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+            if name != path or file_of(path) == file:
+                fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, length, start)
+
+
+def placeholders(values: Sized) -> str:
+    """Return as many question marks as there are values."""
+    return ",".join("?" * len(values))
 
 
 def connect(path: Path) -> sqlite3.Connection:

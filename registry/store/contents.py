@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from msgspec import Struct
+
 from registry.domain.events import Event
 from registry.domain.roster import AUDIT
 from registry.domain.roster_events import RosterEvent
 from registry.errors import IntegrityError
 from registry.sealing import envelope, roster_record
-from registry.sealing.envelope import Place
+from registry.sealing.envelope import Envelopes, Place
 from registry.sealing.grants import AudienceKey
 from registry.sealing.identity import Identity
 from registry.sealing.keyring import Keyring
@@ -20,8 +22,6 @@ CONTENTS_VERSION = b"\x01"
 _ADDRESSED_TOPICS = frozenset({"token.disclosed"})
 """What members without the ``audit`` key may write. Anybody can seal to its public half, which stands in the clear."""
 _COLUMNS = frozenset({"originator_id", "originator_version"})
-_ADDRESSED_TOPICS = frozenset({"token.disclosed"})
-"""What members without the ``audit`` key may write. Anybody can seal to its public half, which stands in the clear."""
 
 
 class Contents:
@@ -36,6 +36,7 @@ class Contents:
         self._registry = registry
         self._identity = identity
         self._keyring = keyring
+        self._envelopes: dict[int, Envelopes] = {}
 
     def stored(self, event: Event) -> Stored:
         """Return the event sealed, ready to be inserted."""
@@ -43,7 +44,7 @@ class Contents:
         if isinstance(event, RosterEvent):
             state = self._roster_state(event, place)
         else:
-            state = self.seal(place, codec.to_document(event, _COLUMNS))
+            state = self._sealed(place, codec.encode_event(event))
         return Stored(event.originator_id, event.originator_version, event.TOPIC, state)
 
     def _roster_state(self, event: RosterEvent, place: Place) -> bytes:
@@ -53,25 +54,30 @@ class Contents:
         linked = roster_record.link(self._registry, place.version, place.topic, core, sealed)
         return RosterRecord(core, sealed, roster_record.sign(self._identity, linked)).encoded()
 
-    def seal(self, place: Place, document: dict[str, Any]) -> bytes:
+    def seal(self, place: Place, document: Struct | dict[str, Any]) -> bytes:
         """Return the envelope of a document; members without the ``audit`` key seal to its public half."""
-        contents = CONTENTS_VERSION + codec.encode(document)
+        return self._sealed(place, codec.encode(document))
+
+    def _sealed(self, place: Place, document: bytes) -> bytes:
+        contents = CONTENTS_VERSION + document
         if self._audit or self._keyring.holds(AUDIT):
-            key = self._audit or self._keyring.current(AUDIT)
-            return envelope.seal(key.key, key.number, place, contents)
+            return self._under(self._audit or self._keyring.current(AUDIT)).seal(place, contents)
         generation = self._keyring.generation(AUDIT)
         if generation.public is None:
             raise IntegrityError("the roster names no key to seal the contents of events to")
         return envelope.seal_addressed(generation.public, generation.number, place, contents)
+
+    def _under(self, key: AudienceKey) -> Envelopes:
+        if key.number not in self._envelopes:
+            self._envelopes[key.number] = Envelopes(key.key, key.number)
+        return self._envelopes[key.number]
 
     def unseal(self, place: Place, sealed: bytes) -> dict[str, Any]:
         """Return what an envelope holds; ``NotPermitted`` without its key, ``IntegrityError`` if it was changed."""
         if envelope.addressed(sealed) and place.topic not in _ADDRESSED_TOPICS:
             raise IntegrityError("it was sealed without the key that its author must have")
         key = self._keyring.key(AUDIT, envelope.generation(sealed))
-        if envelope.addressed(sealed) and place.topic not in _ADDRESSED_TOPICS:
-            raise IntegrityError("it was sealed without the key that its author must have")
-        contents = envelope.unseal(key.key, place, sealed)
+        contents = self._under(key).unseal(place, sealed)
         if contents[:1] != CONTENTS_VERSION:
             raise IntegrityError("an event's contents are in no known format", "a newer version may have written them")
         document = codec.decode(contents[1:])

@@ -1,11 +1,16 @@
 """Writing: the recorder of ``eventsourcing`` for SQLite, extended so that one transaction holds a whole commit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from eventsourcing.persistence import EventStore, PersistenceError, StoredEvent
-from eventsourcing.persistence import IntegrityError as RecordConflict
+from eventsourcing.persistence import (
+    EventStore,
+    IntegrityError as RecordConflict,
+    Notification,
+    PersistenceError,
+    StoredEvent,
+)
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
     SQLiteConnection,
@@ -13,19 +18,34 @@ from eventsourcing.sqlite import (
     SQLiteCursor,
     SQLiteDatastore,
 )
+from msgspec import structs
 
 from registry.domain.events import Event
 from registry.errors import Conflict
 from registry.store import schema
-from registry.store.connection import PRAGMAS, file_url, unusable
+from registry.store.assembly import assemble
+from registry.store.connection import PRAGMAS, file_url, placeholders, unusable
 from registry.store.contents import Contents
 from registry.store.mapper import SealingMapper
-from registry.store.rows import Commit
+from registry.store.rows import Commit, LoggedCommit, Stored, Written
 from registry.values import rfc3339
 
 _LOCK_TIMEOUT = 2
-_LOCK_FOR_WRITING = "DELETE FROM marks WHERE FALSE"
+_LOCK_FOR_WRITING = "DELETE FROM present_units WHERE FALSE"
 """A transaction that reads before it writes cannot wait for its turn: SQLite refuses it if another wrote meanwhile."""
+_LAST = 2**63 - 1
+_BATCH = 500
+"""How many values one statement is given at the most."""
+
+
+_PUT_ROW = (
+    "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (token_id) DO UPDATE SET"
+    " version = excluded.version, revision = excluded.revision, box_revision = excluded.box_revision,"
+    " card = excluded.card, box = excluded.box, plain = excluded.plain"
+)
+
+
+_PUT_UNIT = "INSERT INTO present_units VALUES (?, ?) ON CONFLICT (unit) DO UPDATE SET data = excluded.data"
 
 
 class _Pool(SQLiteConnectionPool):
@@ -45,6 +65,30 @@ class CommitDatastore(SQLiteDatastore):
         self.pool = _Pool(db_name=file_url(path), lock_timeout=_LOCK_TIMEOUT)
 
 
+class _Reader:
+    """What a commit reads of the store inside its own transaction."""
+
+    def __init__(self, cursor: SQLiteCursor) -> None:
+        self._cursor = cursor
+
+    def end(self) -> tuple[int | None, int]:
+        self._cursor.execute(
+            "SELECT (SELECT MAX(number) FROM commits), (SELECT COALESCE(MAX(position) + 1, 0) FROM stored_events)"
+        )
+        number, size = self._cursor.fetchone()
+        return number, size
+
+    def units(self, numbers: Iterable[int]) -> Mapping[int, bytes]:
+        return dict(self._among("SELECT unit, data FROM present_units WHERE unit IN", numbers))
+
+    def _among(self, statement: str, values: Iterable[object]) -> Iterator[Any]:
+        values = list(values)
+        for start in range(0, len(values), _BATCH):
+            batch = values[start : start + _BATCH]
+            self._cursor.execute(f"{statement} ({placeholders(batch)})", batch)
+            yield from map(tuple, self._cursor.fetchall())
+
+
 class CommitRecorder(SQLiteApplicationRecorder):
     """Inserts events at dense positions, and with them everything else that their commit writes."""
 
@@ -54,10 +98,34 @@ class CommitRecorder(SQLiteApplicationRecorder):
             "INSERT INTO stored_events (originator_id, originator_version, topic, state, position, commit_number)"
             " VALUES (?, ?, ?, ?, ?, ?)"
         )
+        self.select_max_notification_id_statement = "SELECT MAX(position) + 1 FROM stored_events"
 
     def construct_create_table_statements(self) -> list[str]:
         """Return the statements that make an empty store."""
         return schema.statements()
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Return events as ``eventsourcing`` numbers them: from 1, where positions are counted from 0."""
+        first = 1 if start is None else start if inclusive_of_start else start + 1
+        chosen = f"AND topic IN ({placeholders(topics)})" if topics else ""
+        statement = (
+            "SELECT position + 1 AS id, originator_id, originator_version, topic, state FROM stored_events"  # noqa: S608 - no values
+            f" WHERE position + 1 >= ? AND position + 1 <= ? {chosen} ORDER BY position LIMIT ?"
+        )
+        with self.datastore.transaction(commit=False) as c:
+            c.execute(statement, (first, _LAST if stop is None else stop, *topics, limit))
+            return [
+                Notification(self.convert_originator_id(stream), version, topic, state, id=number)
+                for number, stream, version, topic, state in map(tuple, c.fetchall())
+            ]
 
     def _insert_events(
         self,
@@ -65,47 +133,81 @@ class CommitRecorder(SQLiteApplicationRecorder):
         stored_events: Sequence[StoredEvent],
         *,
         commit: Commit | None = None,
+        into: list[Written] | None = None,
         **_: object,
     ) -> Sequence[int]:
         c.execute(_LOCK_FOR_WRITING)
-        c.execute("SELECT COALESCE(MAX(position) + 1, 0) FROM stored_events")
-        position = c.fetchone()[0]
-        if commit is not None and position != commit.size:
-            raise Conflict("somebody else committed meanwhile", "try again")
-        number = 0 if commit is None else commit.number
-        positions = range(position, position + len(stored_events))
-        for at, event in zip(positions, stored_events, strict=True):
-            originator = event.originator_id
-            stream = originator if isinstance(originator, str) else originator.hex
-            c.execute(
-                self.insert_events_statement,
-                (stream, event.originator_version, event.topic, event.state, at, number),
-            )
-        if commit is not None:
-            _write_commit(c, commit, positions.stop)
-        return [at + 1 for at in positions]
+        reader = _Reader(c)
+        number, start = (0, reader.end()[1]) if commit is None else (commit.number, commit.start)
+        events = [_stored(event) for event in stored_events]
+        if commit is not None and into is not None:
+            into.append(assemble(commit, events, reader))
+        c.executemany(
+            self.insert_events_statement,
+            [
+                (event.originator_id, event.originator_version, event.topic, event.state, position, number)
+                for position, event in enumerate(events, start)
+            ],
+        )
+        if commit is not None and into:
+            _write_log(c, into[-1])
+            _write_rows(c, commit)
+        return list(range(start + 1, start + 1 + len(events)))
 
 
-def _write_commit(c: SQLiteCursor, commit: Commit, size: int) -> None:
-    c.execute("INSERT INTO commits VALUES (?, ?, ?, ?)", (commit.number, commit.author, rfc3339(commit.at), size))
+def _stored(event: StoredEvent) -> Stored:
+    originator = event.originator_id
+    stream = originator if isinstance(originator, str) else originator.hex
+    return Stored(stream, event.originator_version, event.topic, event.state)
+
+
+def _write_log(c: SQLiteCursor, written: Written) -> None:
+    c.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _columns(written.commit))
+    c.executemany("INSERT INTO log_nodes VALUES (?, ?)", sorted(written.nodes.items()))
+    gone = [(unit,) for unit, data in written.units.items() if data is None]
+    if gone:
+        c.executemany("DELETE FROM present_units WHERE unit = ?", gone)
+    kept = [(unit, data) for unit, data in written.units.items() if data is not None]
+    if kept:
+        c.executemany(_PUT_UNIT, kept)
+
+
+def _columns(made: LoggedCommit) -> tuple[object, ...]:
+    return (
+        made.number,
+        made.author,
+        rfc3339(made.at),
+        made.size,
+        made.root,
+        made.present,
+        made.roster_length,
+        made.roster_head,
+        made.shredded,
+        made.signature,
+    )
+
+
+def _write_rows(c: SQLiteCursor, commit: Commit) -> None:
     for token in commit.dropped:
         for table in ("tokens", "data_keys", "fingerprints"):
             c.execute(f"DELETE FROM {table} WHERE token_id = ?", (token,))  # noqa: S608 - three constants
-    # A name that one row of this commit gives up may be taken by another, so the rows leave before any returns.
-    c.executemany("DELETE FROM tokens WHERE token_id = ?", [(row.token,) for row in commit.rows])
-    c.executemany(
-        "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (r.token, r.application, r.name_tag, r.version, r.revision, r.box_revision, r.card, r.box, r.plain)
-            for r in commit.rows
-        ],
-    )
-    c.executemany("INSERT OR REPLACE INTO data_keys VALUES (?, ?)", list(commit.data_keys.items()))
-    c.executemany("INSERT OR IGNORE INTO fingerprints VALUES (?, ?)", list(commit.fingerprints))
-    if commit.shredded:
-        c.execute("DELETE FROM marks WHERE name = ?", (schema.SHRED_DUE,))
-    if commit.shred:
-        c.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (schema.SHRED_DUE, str(commit.number)))
+    known = commit.replaced
+    renamed = [row for row in commit.rows if row.token in known and known[row.token].name_tag != row.name_tag]
+    if renamed:
+        # A name that one row of this commit gives up may be taken by another, so they are all given up first.
+        c.executemany(
+            "UPDATE tokens SET name_tag = CAST(token_id AS BLOB) WHERE token_id = ?", [(row.token,) for row in renamed]
+        )
+        c.executemany(
+            "UPDATE tokens SET name_tag = ? WHERE token_id = ?", [(row.name_tag, row.token) for row in renamed]
+        )
+    c.executemany(_PUT_ROW, [structs.astuple(row)[:-1] for row in commit.rows])
+    # A key that stays is not written again: only what is overwritten has to be shredded.
+    keys = [row for row in commit.rows if row.token not in known or known[row.token].wrapped != row.wrapped]
+    if keys:
+        c.executemany("INSERT OR REPLACE INTO data_keys VALUES (?, ?)", [(row.token, row.wrapped) for row in keys])
+    if commit.fingerprints:
+        c.executemany("INSERT OR IGNORE INTO fingerprints VALUES (?, ?)", commit.fingerprints)
 
 
 class CommitWriter:
@@ -127,10 +229,12 @@ class CommitWriter:
         except PersistenceError as error:
             raise unusable(self._path, error) from None
 
-    def put(self, contents: Contents, events: Sequence[Event], commit: Commit) -> None:
+    def put(self, contents: Contents, events: Sequence[Event], commit: Commit) -> Written:
         """Seal the events and write their commit, whole or not at all; ``Conflict`` if it is not the next one."""
+        into: list[Written] = []
         try:
-            EventStore(SealingMapper(contents), self._recorder).put(events, commit=commit)
+            EventStore(SealingMapper(contents), self._recorder).put(events, commit=commit, into=into)
+            return into[0]
         except RecordConflict:
             raise Conflict("somebody else committed meanwhile", "try again") from None
         except PersistenceError as error:

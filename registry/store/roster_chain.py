@@ -67,6 +67,8 @@ def _next(registry: bytes, roster: Roster, stored: Stored, *, signed: bool) -> R
     author = roster.members.get(event.by)
     if author is None or author.role != ADMIN:
         raise IntegrityError("its author was no admin at that moment")
+    if getattr(event, "member", None) == event.by:
+        raise IntegrityError("nobody changes its own membership")
     if event.previous != roster.head:
         raise IntegrityError("it does not follow the event before it")
     linked = roster_record.link(registry, event.originator_version, event.TOPIC, record.core, record.sealed)

@@ -1,17 +1,21 @@
-"""What the store keeps beside events: commits, current rows, data keys; and the batch that one commit writes."""
+"""What the store keeps beside events: commits, current rows, the log's nodes; and the batch that one commit writes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from registry.errors import IntegrityError
-from registry.values import ApplicationId, MemberId, TokenId
+from registry.log import present
+from registry.log.checkpoint import Checkpoint
+from registry.log.leaf import Leaf, state_hash
+from registry.values import ApplicationId, MemberId, TokenId, rfc3339
 
 Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Count = Annotated[int, Meta(ge=0)]
+Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 T = TypeVar("T")
 
 
@@ -27,11 +31,11 @@ def typed(kind: type[T], row: Any, table: str) -> T:  # noqa: ANN401 - a row of 
 
 
 def moment(text: object, table: str) -> datetime:
-    """Return the time in a column, RFC 3339 with ``Z``; ``IntegrityError`` if it is none."""
+    """Return the time in a column, as ``rfc3339`` writes it; ``IntegrityError`` if it is none, or written otherwise."""
     try:
-        if isinstance(text, str) and text.endswith("Z"):
-            return datetime.fromisoformat(text)
-    except ValueError:
+        if isinstance(text, str) and rfc3339(found := datetime.fromisoformat(text)) == text:
+            return found
+    except (ValueError, OverflowError):
         pass
     raise IntegrityError(f"a row of the table {table} has no time")
 
@@ -45,33 +49,87 @@ class Stored(Struct, frozen=True, array_like=True):
     state: bytes
 
 
-class Head(Struct, frozen=True):
-    """The newest commit: its number, its time, and how many events there are with it."""
+class CommitColumns(Struct, frozen=True, array_like=True):
+    """The columns of a commit but its time: its author, the parts of its checkpoint, and the author's signature."""
 
-    number: int
+    number: Count
+    author: Annotated[MemberId, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    size: Count
+    """How many events there are with it."""
+    root: Hash
+    present: Hash
+    roster_length: Count
+    roster_head: Hash
+    shredded: Count
+    signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
+
+
+class LoggedCommit(CommitColumns, frozen=True, array_like=True, kw_only=True):
+    """A commit as it is stored, with its time."""
+
     at: datetime
-    size: int
+
+    @classmethod
+    def of(cls, columns: CommitColumns, at: datetime) -> "LoggedCommit":
+        """Return the commit of these columns."""
+        return cls(*structs.astuple(columns), at=at)
+
+    def checkpoint(self, registry: bytes) -> Checkpoint:
+        """Return what the author signed."""
+        return Checkpoint(
+            registry=registry,
+            size=self.size,
+            root=self.root,
+            commit=self.number,
+            present=self.present,
+            roster_length=self.roster_length,
+            roster_head=self.roster_head,
+            shredded=self.shredded,
+        )
+
+    @property
+    def shred_due(self) -> bool:
+        """Whether, when it was made, keys that it or an earlier commit destroyed could still be in the files."""
+        return self.shredded <= self.number
 
 
 class TokenRow(Struct, frozen=True, array_like=True):
     """The current row of a token.
 
     ``card`` is what is known of the token, sealed under ``audit``; ``box`` its credentials under their data key;
-    ``plain`` the same credentials readable, for tokens that someone chose not to encrypt.
+    ``plain`` the same credentials readable, for tokens that someone chose not to encrypt; ``wrapped`` the data key,
+    which lies in a table apart so that it can be destroyed.
     """
 
     token: Annotated[TokenId, Meta(pattern=r"^[0-9a-f]{32}\Z")]
     application: Annotated[ApplicationId, Meta(pattern=r"^[0-9a-f]{32}\Z")] | None
-    name_tag: bytes
+    name_tag: Hash
     version: Count
     revision: Count
     box_revision: Count
     card: bytes
     box: bytes
-    plain: bytes | None = None
+    plain: bytes | None
+    wrapped: bytes | None
 
     def __repr__(self) -> str:
         return f"TokenRow({self.token!r}, version={self.version})"
+
+    def digest(self, registry: bytes) -> bytes:
+        """Return the digest by which the present knows the row."""
+        return present.row_digest(
+            registry=registry,
+            token=self.token,
+            application=self.application,
+            name_tag=self.name_tag,
+            version=self.version,
+            revision=self.revision,
+            box_revision=self.box_revision,
+            card=self.card,
+            box=self.box,
+            plain=self.plain,
+            wrapped=self.wrapped,
+        )
 
 
 class LoggedEvent(Struct, frozen=True):
@@ -83,17 +141,37 @@ class LoggedEvent(Struct, frozen=True):
     at: datetime
     stored: Stored
 
+    def leaf(self, registry: bytes) -> Leaf:
+        """Return the event as the log knows it."""
+        stored = self.stored
+        return Leaf(
+            registry,
+            self.position,
+            self.commit,
+            self.author,
+            rfc3339(self.at),
+            stored.originator_id,
+            stored.originator_version,
+            stored.topic,
+            state_hash(stored.state),
+        )
+
 
 class Commit(Struct, frozen=True, kw_only=True):
     """Everything one command writes, in one transaction."""
 
-    number: int
+    registry: bytes
+    parent: LoggedCommit | None
+    """The commit before it, verified by the author; ``None`` for the founding."""
     author: MemberId
     at: datetime
-    size: int
-    """How many events there were before it."""
+    sign: Callable[[bytes], bytes]
+    """Gives the author's Ed25519 signature."""
+    frontier: Mapping[tuple[int, int], bytes] = {}
+    """The complete subtrees that make up the log before it, by level and index; they must give the parent's root."""
     rows: Sequence[TokenRow] = ()
-    data_keys: Mapping[TokenId, bytes] = {}
+    replaced: Mapping[TokenId, TokenRow] = {}
+    """The rows that these take the place of, or that are dropped, as the author has checked them."""
     fingerprints: Sequence[tuple[TokenId, bytes]] = ()
     dropped: Sequence[TokenId] = ()
     """Tokens that are gone: their rows, data keys and fingerprints go."""
@@ -101,3 +179,21 @@ class Commit(Struct, frozen=True, kw_only=True):
     """Whether bytes that could open credentials were overwritten, so that the files must forget them."""
     shredded: bool = False
     """Whether the files have forgotten all that earlier commits overwrote; the store knows."""
+
+    @property
+    def number(self) -> int:
+        """The commit's own number."""
+        return self.parent.number + 1 if self.parent else 0
+
+    @property
+    def start(self) -> int:
+        """How many events there were before it."""
+        return self.parent.size if self.parent else 0
+
+
+class Written(Struct, frozen=True):
+    """What a commit adds beside its events and rows: its own row, the log's nodes, the present's units."""
+
+    commit: LoggedCommit
+    nodes: Mapping[int, bytes]
+    units: Mapping[int, bytes | None]

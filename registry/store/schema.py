@@ -2,12 +2,13 @@
 
 APPLICATION_ID = 0x746B7267
 """``tkrg``, in the header of the file: what tells a registry from any other SQLite database."""
-SCHEMA_VERSION = 1
-SHRED_DUE = "shred_due"
-"""The mark that overwritten keys may still stand in the write-ahead log."""
+SCHEMA_VERSION = 2
+FIRST_VERSION = 2
+"""Stores of version 1 were made before there was a log: nobody signed what they hold."""
 
-_APPEND_ONLY = ("stored_events", "commits")
+_APPEND_ONLY = ("stored_events", "commits", "log_nodes")
 
+# Tables of long rows have rowids: without, a row of over a quarter of a page takes a whole page more.
 TABLES = (
     """
     CREATE TABLE stored_events (
@@ -15,9 +16,9 @@ TABLES = (
         originator_version INTEGER NOT NULL,
         topic TEXT NOT NULL,
         state BLOB NOT NULL,
-        position INTEGER NOT NULL UNIQUE,
+        position INTEGER PRIMARY KEY,
         commit_number INTEGER NOT NULL,
-        PRIMARY KEY (originator_id, originator_version)
+        UNIQUE (originator_id, originator_version)
     )
     """,
     """
@@ -25,9 +26,17 @@ TABLES = (
         number INTEGER PRIMARY KEY,
         author TEXT NOT NULL,
         at TEXT NOT NULL,
-        size INTEGER NOT NULL
+        size INTEGER NOT NULL,
+        root BLOB NOT NULL,
+        present BLOB NOT NULL,
+        roster_length INTEGER NOT NULL,
+        roster_head BLOB NOT NULL,
+        shredded INTEGER NOT NULL,
+        signature BLOB NOT NULL
     )
     """,
+    "CREATE TABLE log_nodes (number INTEGER PRIMARY KEY, hash BLOB NOT NULL)",
+    "CREATE TABLE present_units (unit INTEGER PRIMARY KEY, data BLOB NOT NULL)",
     """
     CREATE TABLE tokens (
         token_id TEXT PRIMARY KEY,
@@ -39,7 +48,7 @@ TABLES = (
         card BLOB NOT NULL,
         box BLOB NOT NULL,
         plain BLOB
-    ) WITHOUT ROWID
+    )
     """,
     "CREATE INDEX tokens_by_application ON tokens (application_id)",
     "CREATE TABLE data_keys (token_id TEXT PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID",
@@ -50,7 +59,6 @@ TABLES = (
         PRIMARY KEY (token_id, fingerprint)
     ) WITHOUT ROWID
     """,
-    "CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
 
 # INSERT OR REPLACE deletes without firing a delete trigger, so replacing is refused before it is inserted.
@@ -58,6 +66,7 @@ _TAKEN = {
     "stored_events": "position = NEW.position OR (originator_id = NEW.originator_id"
     " AND originator_version = NEW.originator_version)",
     "commits": "number = NEW.number",
+    "log_nodes": "number = NEW.number",
 }
 
 

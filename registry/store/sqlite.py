@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -11,21 +11,40 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from registry.domain.events import Event
-from registry.errors import AlreadyExists, IntegrityError, StoreMissing, StoreUnreadable, Unusable
+from registry.errors import AlreadyExists, IntegrityError, StoreUnreadable, Unusable
 from registry.store import schema
-from registry.store.connection import BUSY_TIMEOUT, connect, unusable
+from registry.store.connection import BUSY_TIMEOUT, connect, file_of, header_of, lock_again, placeholders, unusable
 from registry.store.contents import Contents
 from registry.store.lock import queued
-from registry.store.rows import Commit, Count, Head, Id, LoggedEvent, Stored, TokenRow, moment, typed
-from registry.values import ApplicationId, MemberId, TokenId
+from registry.store.rows import (
+    Commit,
+    CommitColumns,
+    Count,
+    Id,
+    LoggedCommit,
+    LoggedEvent,
+    Stored,
+    TokenRow,
+    Written,
+    moment,
+    typed,
+)
+from registry.values import MemberId, TokenId
 
 if TYPE_CHECKING:
     from registry.store.recorder import CommitWriter
 
-_MAGIC = b"SQLite format 3\x00"
-_HEADER_LENGTH = 100
 _PAGE = 500
-_ROW = "token_id, application_id, name_tag, version, revision, box_revision, card, box, plain"
+_LAST = 2**63 - 1
+_ROW = (
+    "SELECT token_id, application_id, name_tag, version, revision, box_revision, card, box, plain, wrapped"
+    " FROM tokens LEFT JOIN data_keys USING (token_id)"
+)
+_LOGGED = (
+    "position, number, author, at, originator_id, originator_version, topic, state"
+    " FROM stored_events LEFT JOIN commits ON number = commit_number"
+)
+_COMMIT = "SELECT number, author, at, size, root, present, roster_length, roster_head, shredded, signature FROM commits"
 
 
 class SQLiteStore:
@@ -33,8 +52,10 @@ class SQLiteStore:
 
     def __init__(self, path: Path, *, wait: float = 10.0) -> None:
         self.path = path
+        self._log_path = f"{path}-wal"
         self._wait = wait
         self._connection = connect(path)
+        self.file = file_of(path)
 
     @cached_property
     def _writer(self) -> "CommitWriter":
@@ -76,6 +97,24 @@ class SQLiteStore:
             raise
         return store
 
+    def again(self) -> "SQLiteStore":
+        """Open the same store once more; ``IntegrityError`` if another file lies in its place."""
+        self.check_in_place()
+        return SQLiteStore.open(self.path)
+
+    def forked(self) -> None:
+        """Make good, in a child after a fork, what the fork did to the store: it may then be opened ``again``."""
+        lock_again(self.path, self.file)
+
+    def in_place(self) -> bool:
+        """Return whether the path still leads to this file."""
+        return file_of(self.path) == self.file
+
+    def check_in_place(self) -> None:
+        """Raise ``IntegrityError`` if the path leads to another file by now: what is written here would be lost."""
+        if not self.in_place():
+            raise IntegrityError(f"another file lies in the place of the store {self.path}", "open the registry anew")
+
     def _check_schema(self) -> None:
         """Refuse a store with a trigger too many, which could keep what is to be destroyed, or one too few."""
         found = {sql for (sql,) in self._rows("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
@@ -108,32 +147,70 @@ class SQLiteStore:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read one moment of the store in several steps, whatever others write meanwhile."""
+        """Read one moment of the store in several steps, whatever others write meanwhile; within one it is the same."""
+        if self._connection.in_transaction:
+            yield
+            return
         self._rows("BEGIN")
         try:
             yield
         finally:
             self._rows("ROLLBACK")
 
-    def head(self) -> Head | None:
+    def head(self) -> LoggedCommit | None:
         """Return the newest commit, ``None`` in an empty store."""
-        for row in self._rows("SELECT number, at, size FROM commits ORDER BY number DESC LIMIT 1"):
-            number, size = typed(tuple[Count, Count], (row[0], row[2]), "commits")
-            return Head(number, moment(row[1], "commits"), size)
-        return None
+        return next((_commit(row) for row in self._rows(f"{_COMMIT} ORDER BY number DESC LIMIT 1")), None)
+
+    def commit(self, number: int) -> LoggedCommit | None:
+        """Return the commit of a number, ``None`` if there is none."""
+        return next((_commit(row) for row in self._rows(f"{_COMMIT} WHERE number = ?", (number,))), None)
+
+    def commits(self, after: int = -1) -> Iterator[LoggedCommit]:
+        """Yield the commits behind a number in their order, a page at a time."""
+        more = True
+        while more:
+            page = self._rows(f"{_COMMIT} WHERE number > ? ORDER BY number LIMIT ?", (after, _PAGE))
+            yield from map(_commit, page)
+            more = len(page) == _PAGE
+            after = page[-1][0] if page else after
+
+    def commit_of_size(self, size: int) -> LoggedCommit | None:
+        """Return the commit with which there are that many events, ``None`` if no commit ended there."""
+        return next((_commit(row) for row in self._rows(f"{_COMMIT} WHERE size = ? LIMIT 1", (size,))), None)
+
+    def nodes(self, numbers: Iterable[int]) -> dict[int, bytes]:
+        """Return nodes of the log's tree by their numbers; those that are not there are left out."""
+        asked = list(numbers)
+        rows = self._rows(f"SELECT number, hash FROM log_nodes WHERE number IN ({placeholders(asked)})", asked)  # noqa: S608 - no values
+        return dict(typed(list[tuple[int, bytes]], rows, "log_nodes"))
+
+    def units(self, numbers: Iterable[int]) -> dict[int, bytes]:
+        """Return units of the present by their numbers; those that are not there are left out."""
+        asked = list(numbers)
+        rows = self._rows(f"SELECT unit, data FROM present_units WHERE unit IN ({placeholders(asked)})", asked)  # noqa: S608 - as above
+        return dict(typed(list[tuple[int, bytes]], rows, "present_units"))
 
     def size(self) -> int:
         """Return behind which position the history ends: the number of events, where none was tampered with."""
         size: int = self._rows("SELECT COALESCE(MAX(position) + 1, 0) FROM stored_events")[0][0]
         return size
 
-    def stream(self, originator: str, after: int = 0) -> list[Stored]:
-        """Return the events of one stream behind a version."""
+    def stream(self, originator: str, after: int = 0, until: int | None = None) -> list[Stored]:
+        """Return the events of one stream behind a version, and up to another."""
         statement = (
             "SELECT originator_id, originator_version, topic, state FROM stored_events"
-            " WHERE originator_id = ? AND originator_version > ? ORDER BY originator_version"
+            " WHERE originator_id = ? AND originator_version > ? AND originator_version <= ?"
+            " ORDER BY originator_version"
         )
-        return [typed(Stored, row, "stored_events") for row in self._rows(statement, (originator, after))]
+        rows = self._rows(statement, (originator, after, _LAST if until is None else until))
+        return [typed(Stored, row, "stored_events") for row in rows]
+
+    def position(self, originator: str, version: int) -> int:
+        """Return the position of an event; ``IntegrityError`` if there is none at that place of the stream."""
+        statement = "SELECT position FROM stored_events WHERE originator_id = ? AND originator_version = ?"
+        for (position,) in self._rows(statement, (originator, version)):
+            return typed(Count, position, "stored_events")
+        raise IntegrityError(f"event {version} of {originator} is missing", "'verify' says more")
 
     def stream_version(self, originator: str) -> int:
         """Return the version of the stream's last event, 0 if there is none."""
@@ -141,28 +218,32 @@ class SQLiteStore:
         version: int = self._rows(statement, (originator,))[0][0]
         return version
 
-    def events(self, start: int = 0, topics: Sequence[str] = ()) -> Iterator[LoggedEvent]:
-        """Yield the events of the history in their order, from a position on, a page at a time."""
+    def events(self, start: int = 0, topics: Sequence[str] = (), end: int | None = None) -> Iterator[LoggedEvent]:
+        """Yield the events of the history in their order, from a position on and before another, a page at a time."""
         chosen = f"AND topic IN ({','.join('?' * len(topics))})" if topics else ""
+        statement = f"SELECT {_LOGGED} WHERE position >= ? AND position < ? {chosen} ORDER BY position LIMIT ?"
+        more = True
+        while more:
+            page = self._rows(statement, (start, _LAST if end is None else end, *topics, _PAGE))
+            more = len(page) == _PAGE
+            yield from map(_logged, page)
+            start = page[-1][0] + 1 if page else start
+
+    def events_of(self, originator: str, topics: Sequence[str], end: int) -> list[LoggedEvent]:
+        """Return the events of one stream with these topics that lie before a position."""
         statement = (
-            "SELECT position, number, author, at, originator_id, originator_version, topic, state"  # noqa: S608 - constants
-            " FROM stored_events LEFT JOIN commits ON number = commit_number"
-            f" WHERE position >= ? {chosen} ORDER BY position LIMIT ?"
+            f"SELECT {_LOGGED} WHERE originator_id = ? AND position < ? AND topic IN ({placeholders(topics)})"
+            " ORDER BY originator_version"
         )
-        while page := self._rows(statement, (start, *topics, _PAGE)):
-            for row in page:
-                position, number, author = typed(tuple[Count, Count, Id], row[:3], "commits")
-                at, stored = moment(row[3], "commits"), typed(Stored, row[4:], "stored_events")
-                yield LoggedEvent(position, number, MemberId(author), at, stored)
-            start = page[-1][0] + 1
+        return [_logged(row) for row in self._rows(statement, (originator, end, *topics))]
 
     def row_by_tag(self, tag: bytes) -> TokenRow | None:
         """Return the current row under a name's tag."""
-        return self._one(f"SELECT {_ROW} FROM tokens WHERE name_tag = ?", tag)  # noqa: S608 - a constant
+        return self._one(f"{_ROW} WHERE name_tag = ?", tag)
 
     def row(self, token: TokenId) -> TokenRow | None:
         """Return the current row of a token."""
-        return self._one(f"SELECT {_ROW} FROM tokens WHERE token_id = ?", token)  # noqa: S608 - a constant
+        return self._one(f"{_ROW} WHERE tokens.token_id = ?", token)
 
     def _one(self, statement: str, key: object) -> TokenRow | None:
         return next((_token_row(row) for row in self._rows(statement, (key,))), None)
@@ -170,43 +251,57 @@ class SQLiteStore:
     def rows(self) -> Iterator[TokenRow]:
         """Yield every current row, by id, a page at a time."""
         last = ""
-        statement = f"SELECT {_ROW} FROM tokens WHERE token_id > ? ORDER BY token_id LIMIT ?"  # noqa: S608 - a constant
-        while page := self._rows(statement, (last, _PAGE)):
+        statement = f"{_ROW} WHERE tokens.token_id > ? ORDER BY tokens.token_id LIMIT ?"
+        more = True
+        while more:
+            page = self._rows(statement, (last, _PAGE))
             yield from map(_token_row, page)
-            last = page[-1][0]
-
-    def rows_of(self, application: ApplicationId | None) -> list[TokenRow]:
-        """Return the current rows of an application's tokens; ``None`` stands for the global ones."""
-        statement = f"SELECT {_ROW} FROM tokens WHERE application_id IS ? ORDER BY token_id"  # noqa: S608 - a constant
-        return list(map(_token_row, self._rows(statement, (application,))))
-
-    def data_keys(self) -> dict[TokenId, bytes]:
-        """Return the wrapped data keys of all tokens."""
-        rows = self._rows("SELECT token_id, wrapped FROM data_keys")
-        return dict(typed(list[tuple[TokenId, bytes]], rows, "data_keys"))
-
-    def data_key(self, token: TokenId) -> bytes | None:
-        """Return the wrapped data key of a token's credentials."""
-        for (wrapped,) in self._rows("SELECT wrapped FROM data_keys WHERE token_id = ?", (token,)):
-            return typed(bytes, wrapped, "data_keys")
-        return None
+            more = len(page) == _PAGE
+            last = page[-1][0] if page else last
 
     def known_fingerprints(self, token: TokenId, asked: Iterable[bytes]) -> set[bytes]:
         """Return which of the fingerprints the token has had before."""
         statement = "SELECT 1 FROM fingerprints WHERE token_id = ? AND fingerprint = ?"
         return {fingerprint for fingerprint in asked if self._rows(statement, (token, fingerprint))}
 
-    def put(self, contents: Contents, events: Sequence[Event], commit: Commit) -> None:
+    def put(self, contents: Contents, events: Sequence[Event], commit: Commit) -> Written:
         """Seal the events and write their commit, whole or not at all; ``Conflict`` if it is not the next one."""
-        self._writer.put(contents, events, structs.replace(commit, shredded=not self._log_bytes()))
+        if commit.parent and commit.parent.shred_due and not self._log_bytes():
+            commit = structs.replace(commit, shredded=True)
+        return self._writer.put(contents, events, commit)
 
-    def shred_due(self) -> bool:
-        """Return whether overwritten keys may still stand in the write-ahead log."""
-        return bool(self._rows("SELECT 1 FROM marks WHERE name = ?", (schema.SHRED_DUE,)))
+    def version(self) -> int:
+        """Return a number that is another one as soon as any other connection has changed the store.
 
-    def shred_pending(self) -> bool:
-        """Return whether shredding is due and has not been brought to its end."""
-        return self._log_bytes() > 0 and self.shred_due()
+        It also fixes the moment that a snapshot shows.
+        """
+        version: int = self._rows("PRAGMA data_version")[0][0]
+        return version
+
+    def unchanged_since(self, version: int) -> Callable[[], bool]:
+        """Return what says, as fast as can be, whether the store is as it was at a ``version``, in the same file.
+
+        Running apps ask thousands of times a second. Whatever goes wrong counts as a change: who then looks closer is
+        told what it is.
+        """
+        ask, path, file = self._connection.cursor().execute, os.fsencode(self.path), self.file
+
+        def unchanged() -> bool:
+            try:
+                found = os.stat(path)  # noqa: PTH116 - a path object would take as long as the question itself
+                same = ask("PRAGMA data_version").fetchone()[0] == version
+                return same and found.st_ino == file[1] and found.st_dev == file[0]
+            except (sqlite3.Error, OSError):
+                return False
+
+        return unchanged
+
+    def shred_pending(self, newest: LoggedCommit | None = None) -> bool:
+        """Return whether overwritten keys may still stand in the write-ahead log; ``newest`` is the head, if known."""
+        if not self._log_bytes():
+            return False
+        head = newest or self.head()
+        return head is not None and head.shred_due
 
     def shred(self, *, wait: bool = True) -> bool:
         """Empty the write-ahead log, so that no file holds an overwritten key; return whether nothing held it up.
@@ -224,7 +319,7 @@ class SQLiteStore:
 
     def _log_bytes(self) -> int:
         try:
-            return Path(f"{self.path}-wal").stat().st_size
+            return os.stat(self._log_path).st_size  # noqa: PTH116 - a path object would be made for each commit
         except FileNotFoundError:
             return 0
 
@@ -233,21 +328,26 @@ def _token_row(row: tuple[Any, ...]) -> TokenRow:
     return typed(TokenRow, row, "tokens")
 
 
+def _logged(row: tuple[Any, ...]) -> LoggedEvent:
+    position, number, author = typed(tuple[Count, Count, Id], row[:3], "commits")
+    at, stored = moment(row[3], "commits"), typed(Stored, row[4:], "stored_events")
+    return LoggedEvent(position, number, MemberId(author), at, stored)
+
+
+def _commit(row: tuple[Any, ...]) -> LoggedCommit:
+    number, author, at, *parts = row
+    columns = typed(CommitColumns, (number, author, *parts), "commits")
+    return LoggedCommit.of(columns, moment(at, "commits"))
+
+
 def _check_header(path: Path) -> None:
-    # Read from the file, because opening it through the driver would already turn a foreign database to WAL mode.
-    try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER_LENGTH)
-    except FileNotFoundError:
-        raise StoreMissing(f"there is no registry at {path}", "'init' founds one, 'join' makes one known") from None
-    except OSError as error:
-        raise StoreUnreadable(f"the store {path} cannot be read: {error.strerror}") from None
-    if (
-        len(header) < _HEADER_LENGTH
-        or header[:16] != _MAGIC
-        or int.from_bytes(header[68:72], "big") != schema.APPLICATION_ID
-    ):
+    application, version = header_of(path) or (0, 0)
+    if application != schema.APPLICATION_ID:
         raise StoreUnreadable(f"{path} is not a token registry", "check TOKEN_REGISTRY_URL and --url")
-    version = int.from_bytes(header[60:64], "big")
     if version > schema.SCHEMA_VERSION:
         raise StoreUnreadable(f"the store {path} is of the newer schema {version}", "update this program")
+    if version < schema.FIRST_VERSION:
+        raise StoreUnreadable(
+            f"the store {path} is of the schema {version}, from before there was a log that could be verified",
+            "found a new registry and add its tokens anew",
+        )

@@ -22,6 +22,8 @@ ROSTER_TOPICS: Mapping[str, type[Event]] = MappingProxyType(
             roster_events.MemberRenewed,
             roster_events.MemberRemoved,
             roster_events.AudienceRotated,
+            roster_events.ProblemAcknowledged,
+            roster_events.RollbackAccepted,
         )
     }
 )
@@ -30,7 +32,8 @@ ROSTER_TOPICS: Mapping[str, type[Event]] = MappingProxyType(
 @cache
 def topics() -> Mapping[str, type[Event]]:
     """Return the class of every stored topic."""
-    from registry.domain import token_events  # noqa: PLC0415 - many classes, and no command that only reads needs them
+    # Many classes, and no command that only reads needs them.
+    from registry.domain import evidence_events, token_events  # noqa: PLC0415
 
     kinds: tuple[type[Event], ...] = (
         token_events.TokenCreated,
@@ -43,6 +46,7 @@ def topics() -> Mapping[str, type[Event]]:
         token_events.TokenTested,
         token_events.TokenDeleted,
         token_events.TokenDisclosed,
+        evidence_events.EvidenceExported,
     )
     return MappingProxyType({**ROSTER_TOPICS, **{kind.TOPIC: kind for kind in kinds}})
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from registry.domain.token import Token
-from registry.values import FieldValue, rfc3339
+from registry.values import FieldValue, fold, rfc3339
 from registry.views.directory import Directory
 
 
@@ -70,6 +70,24 @@ class TokenView(Struct, frozen=True, kw_only=True):
             "expires_at": rfc3339(self.expires_at) if self.expires_at else None,
             "last_test": test and {"at": rfc3339(test.at), "outcome": test.outcome, "detail": test.detail},
         }
+
+
+class TokenFilter(Struct, frozen=True, kw_only=True):
+    """Which tokens are wanted; what is ``None`` does not matter."""
+
+    match: str | None = None
+    """What name or description contain, in whatever case."""
+    ends_by: datetime | None = None
+    changed_by: datetime | None = None
+    """Until when its credentials were last changed."""
+
+    def wants(self, token: Token) -> bool:
+        """Return whether the token is wanted."""
+        if self.match is not None and fold(self.match) not in fold(token.name) + "\n" + fold(token.description):
+            return False
+        if self.ends_by is not None and (token.expires_at is None or token.expires_at > self.ends_by):
+            return False
+        return self.changed_by is None or token.credentials_at <= self.changed_by
 
 
 def token_view(token: Token, names: Directory, known: Mapping[str, bool]) -> TokenView:

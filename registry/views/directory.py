@@ -12,6 +12,7 @@ from registry.domain.roster_events import (
     ApplicationRenamed,
     MemberAdmitted,
     MemberRemoved,
+    MemberRenewed,
     MemberRoleChanged,
     RosterEvent,
     RosterFounded,
@@ -63,7 +64,7 @@ class Directory(Struct, frozen=True):
 
 
 def directory(events: Iterable[Event]) -> Directory:
-    """Return what the roster's events say of names, times and exposures."""
+    """Return what the roster's events say of names, times and exposures; each of them repeats the name it is about."""
     known = Directory({}, {}, {}, {}, {}, {})
     for event in events:
         if isinstance(event, RosterEvent):
@@ -86,9 +87,13 @@ def _follow(known: Directory, event: RosterEvent) -> None:
             known.applications[event.application] = known.former[event.application] = event.name
         case ApplicationRemoved():
             known.applications.pop(event.application, None)
+            known.former.setdefault(event.application, event.name)
             _expose(known, event.exposed)
         case MemberRemoved() | MemberRoleChanged():
+            known.members.setdefault(event.member, event.name)
             _expose(known, event.exposed)
+        case MemberRenewed():
+            known.members.setdefault(event.member, event.name)
 
 
 def _expose(known: Directory, exposed: Mapping[str, int]) -> None:

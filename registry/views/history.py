@@ -1,43 +1,21 @@
 """The history as auditors read it: one entry for each event, in the order of the log, with names for ids."""
 
-from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from registry.domain.events import Event
-from registry.domain.roster_events import (
-    ApplicationRegistered,
-    ApplicationRemoved,
-    ApplicationRenamed,
-    AudienceRotated,
-    MemberAdmitted,
-    MemberRemoved,
-    MemberRenewed,
-    MemberRoleChanged,
-    PolicyChanged,
-    RosterEvent,
-)
-from registry.domain.token_events import (
-    TokenCreated,
-    TokenCredentialsChanged,
-    TokenDescribed,
-    TokenDisclosed,
-    TokenEncryptionChanged,
-    TokenEvent,
-    TokenExpirySet,
-    TokenProviderChanged,
-    TokenRenamed,
-    TokenTested,
-)
-from registry.errors import IntegrityError
+from registry.domain.roster_events import ApplicationRegistered, ApplicationRemoved, ApplicationRenamed
+from registry.domain.token_events import TokenCreated, TokenDisclosed, TokenEvent, TokenRenamed
 from registry.store.rows import LoggedEvent
 from registry.values import ApplicationId, MemberId, TokenId, fold, rfc3339
-from registry.views.directory import Directory
+from registry.views.changes import Changes, FieldChange
+from registry.views.details import detail
+from registry.views.names import NAMING_TOPICS, Names
 
-NAMING_TOPICS = (TokenCreated.TOPIC, TokenRenamed.TOPIC)
+Opened = Callable[[LoggedEvent], Event]
 
 
 class HistoryEntry(Struct, frozen=True, kw_only=True):
@@ -56,30 +34,35 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     host: str
     client: str
     detail: dict[str, Any] = {}
+    diff: tuple[FieldChange, ...] | None = None
+    """What each field was and is, where that was asked for."""
 
     def document(self) -> dict[str, Any]:
         """Return it as the JSON object that ``history`` promises."""
-        names = (
-            "position",
-            "at",
-            "actor",
-            "event",
-            "token_id",
-            "token",
-            "application",
-            "revision",
-            "changed",
-            "reason",
-        )
-        document = {name: getattr(self, name) for name in names}
-        document |= {"at": rfc3339(self.at), "changed": list(self.changed)}
-        return document | {"host": self.host, "client": self.client, "detail": self.detail}
+        document = {
+            "position": self.position,
+            "at": rfc3339(self.at),
+            "actor": self.actor,
+            "event": self.event,
+            "token_id": self.token_id,
+            "token": self.token,
+            "application": self.application,
+            "revision": self.revision,
+            "changed": list(self.changed),
+            "reason": self.reason,
+            "host": self.host,
+            "client": self.client,
+            "detail": self.detail,
+        }
+        if self.diff is not None:
+            document["diff"] = [change.document() for change in self.diff]
+        return document
 
 
 class HistoryFilter(Struct, frozen=True, kw_only=True):
     """Which entries are wanted; what is ``None`` does not matter."""
 
-    tokens: Container[TokenId] | None = None
+    tokens: Collection[TokenId] | None = None
     actor: MemberId | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -102,46 +85,47 @@ class HistoryFilter(Struct, frozen=True, kw_only=True):
         stored = logged.stored
         return self.tokens is None or stored.originator_id in self.tokens or stored.topic == TokenDisclosed.TOPIC
 
-
-@dataclass(slots=True)
-class _Names:
-    """What each token was called at the point that the reading has reached."""
-
-    names: Directory
-    tokens: dict[str, tuple[str, ApplicationId | None]] = field(default_factory=dict)
-
-    def follow(self, event: Event) -> None:
-        if isinstance(event, TokenCreated):
-            self.tokens[event.originator_id] = (event.name, event.application)
-        elif isinstance(event, TokenRenamed):
-            if event.originator_id not in self.tokens:
-                raise IntegrityError(f"the history of the token {event.originator_id} has lost its beginning")
-            self.tokens[event.originator_id] = (event.name, self.tokens[event.originator_id][1])
+    def concerns(self, event: Event) -> bool:
+        """Return whether the event is about one of the tokens."""
+        # A disregarded disclosure names no token that could be believed; it stands in its member's stream.
+        if self.tokens is None:
+            return True
+        return event.token in self.tokens if isinstance(event, TokenDisclosed) else event.originator_id in self.tokens
 
 
-def entries(
-    log: Iterable[LoggedEvent], opened: Callable[[LoggedEvent], Event], names: Directory, wanted: HistoryFilter
-) -> Iterator[HistoryEntry]:
-    """Yield the wanted entries of a log that begins at position 0; memory grows with the tokens, not the events."""
-    known = _Names(names)
+class Told(NamedTuple):
+    """An event of the history, as it lies in the log, opened, and as it is shown."""
+
+    logged: LoggedEvent
+    event: Event
+    entry: HistoryEntry
+
+
+def told(
+    log: Iterable[LoggedEvent],
+    opened: Opened,
+    names: Names,
+    wanted: HistoryFilter,
+    changes: Changes | None = None,
+) -> Iterator[Told]:
+    """Yield the wanted events of a log that goes on where ``names`` stand.
+
+    Memory grows with the tokens, not the events. With ``changes``, which begin where the log does, the entries say
+    what each field was and is; then every event of a wanted token is opened, else only what is shown or names one.
+    """
+    followed = frozenset(NAMING_TOPICS) if changes is None else changes.topics
     for logged in log:
-        naming = logged.stored.topic in NAMING_TOPICS
         wants = wanted.wants(logged)
-        if not (wants or naming) or not wanted.may_concern(logged):
+        if not (wants or logged.stored.topic in followed) or not wanted.may_concern(logged):
             continue
         event = opened(logged)
-        known.follow(event)
-        if wants and wanted.is_by(event) and _concerns(event, wanted.tokens):
-            yield _entry(logged, event, known)
+        names.follow(event)
+        diff = None if changes is None else changes.follow(event)
+        if wants and wanted.is_by(event) and wanted.concerns(event):
+            yield Told(logged, event, _entry(logged, event, names, diff))
 
 
-def _concerns(event: Event, tokens: Container[TokenId] | None) -> bool:
-    if tokens is None:
-        return True
-    return event.token in tokens if isinstance(event, TokenDisclosed) else event.originator_id in tokens
-
-
-def _entry(logged: LoggedEvent, event: Event, known: _Names) -> HistoryEntry:
+def _entry(logged: LoggedEvent, event: Event, names: Names, diff: tuple[FieldChange, ...] | None) -> HistoryEntry:
     token_id, revision, application = None, None, None
     if isinstance(event, TokenEvent):
         token_id, revision = event.originator_id, event.revision
@@ -149,87 +133,28 @@ def _entry(logged: LoggedEvent, event: Event, known: _Names) -> HistoryEntry:
         token_id, revision = event.token, event.revision
     elif isinstance(event, ApplicationRegistered | ApplicationRenamed | ApplicationRemoved):
         application = event.name
-    token, scope = known.tokens.get(token_id or "", (None, None))
+    token, scope = names.tokens.get(token_id or "", (None, None))
     return HistoryEntry(
         position=logged.position,
         at=logged.at,
-        actor=known.names.member(event.by),
-        event=event.TOPIC,
+        actor=names.directory.member(event.by),
+        event=logged.stored.topic,
         token_id=token_id,
         token=token,
-        application=known.names.application(scope) or application,
+        application=names.directory.application(scope) or application,
         revision=revision,
         changed=event.changed,
         reason=event.reason,
         host=event.host,
         client=event.client,
-        detail=_roster_detail(event, known) if isinstance(event, RosterEvent) else _detail(event),
+        detail=detail(event, names),
+        diff=diff,
     )
-
-
-def _detail(event: Event) -> dict[str, Any]:
-    match event:
-        case TokenCreated():
-            return {"provider": event.provider, "encrypted": event.encrypted}
-        case TokenCredentialsChanged():
-            return {"verdicts": dict(event.credentials.verdicts)}
-        case TokenProviderChanged():
-            return {"provider": event.provider}
-        case TokenDescribed():
-            return {"description": event.description}
-        case TokenRenamed():
-            return {"name": event.name}
-        case TokenEncryptionChanged():
-            return {"encrypted": event.encrypted}
-        case TokenExpirySet():
-            return {"expires_at": rfc3339(event.expires_at) if event.expires_at else None}
-        case TokenTested():
-            return {"outcome": event.outcome, "detail": event.detail}
-        case TokenDisclosed():
-            return {"purpose": event.purpose, "process": event.process}
-    return {}
-
-
-def _roster_detail(event: RosterEvent, known: _Names) -> dict[str, Any]:
-    match event:
-        case ApplicationRegistered():
-            return {"kind": event.kind}
-        case ApplicationRemoved():
-            return {"exposed": _tokens(event.exposed, known)}
-        case PolicyChanged():
-            return {"policy": event.policy, "value": event.value}
-        case MemberAdmitted():
-            return {"member": event.name, "role": event.role, "application": known.names.application(event.application)}
-        case MemberRoleChanged():
-            application = known.names.application(event.application)
-            exposed = _tokens(event.exposed, known)
-            return {"member": event.name, "role": event.role, "application": application, "exposed": exposed}
-        case MemberRenewed():
-            return {"member": event.name}
-        case MemberRemoved():
-            return {"member": event.name, "exposed": _tokens(event.exposed, known)}
-        case AudienceRotated():
-            return {"audiences": [_audience(generation.audience, known) for generation in event.generations]}
-    return {}
-
-
-def _tokens(exposed: Iterable[str], known: _Names) -> list[dict[str, str | None]]:
-    """Return the tokens by the names they had at that point of the history."""
-    found = [known.tokens.get(token, (token, None)) for token in exposed]
-    named = [(known.names.application(application), name) for name, application in found]
-    return [
-        {"name": name, "application": app} for app, name in sorted(named, key=lambda pair: (pair[0] or "", pair[1]))
-    ]
-
-
-def _audience(audience: str, known: _Names) -> str:
-    kind, _, application = audience.partition(":")
-    return f"{kind}:{known.names.application(ApplicationId(application))}" if application else kind
 
 
 def bearers(
     log: Iterable[LoggedEvent],
-    opened: Callable[[LoggedEvent], Event],
+    opened: Opened,
     name: str | None,
     scopes: Container[ApplicationId | None],
 ) -> set[TokenId]:

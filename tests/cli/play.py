@@ -29,8 +29,9 @@ _CHANGING = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?"), "<moment>"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "<zoom>"),
     (re.compile(r"trm1:[\w.-]+:[\w-]+"), "<public line>"),
-    (re.compile(r"tri1:[\w-]+"), "<invitation>"),
+    (re.compile(r"tri2:[\w-]+"), "<invitation>"),
     (re.compile(r'"host": "[^"]*"'), '"host": "<host>"'),
+    (re.compile(r"(is used by .*)\bhost [^:]+:"), r"\1host <host>:"),
     (re.compile(r"token-registry/[\d.]+"), "token-registry/<version>"),
 )
 

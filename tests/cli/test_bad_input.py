@@ -35,11 +35,16 @@ NAMES = {
 
 
 def refused(ran, code):
-    """Check the form of a refusal: nothing on standard output, at most one line of error and one of hint."""
+    """Check the form of a refusal: nothing on standard output, one line of error, at most one of hint.
+
+    Between them, what was found stands indented; only an integrity failure has anything to show.
+    """
     assert (ran.code, ran.out) == (code, ""), ran
-    lines = ran.err.splitlines()
-    assert lines[0].startswith("error: ")
-    assert len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("hint: "))
+    first, *lines = ran.err.splitlines()
+    assert first.startswith("error: ")
+    detail = lines[:-1] if lines and lines[-1].startswith("hint: ") else lines
+    assert all(line.startswith("  ") for line in filter(None, detail))
+    assert code == 7 or not detail
     assert ran.err.replace("\n", "").isprintable()
     assert "Traceback" not in ran.err
     return ran.err

@@ -20,6 +20,7 @@ CHANGING = {
     "import",
     "test",
     "reveal",
+    "run",
     "app add",
     "app rename",
     "app remove",

@@ -135,7 +135,11 @@ def test_other_documents(cli):
     shown = told(cli, "identity", "show")
     assert shown.keys() == {"name", "public", "file", "locked"}
     assert cli.ok("identity", "show") == f"{shown['public']}\n"
-    assert told(cli, "policy", "list") == [{"policy": "allow-plaintext", "value": "no"}]
+    assert told(cli, "policy", "list") == [
+        {"policy": "allow-plaintext", "value": "no"},
+        {"policy": "record-resolves", "value": "first"},
+        {"policy": "fail-closed", "value": "commands"},
+    ]
     assert told(cli, "app", "list") == []
     diagnosis = told(cli, "doctor")
     assert {finding["level"] for finding in diagnosis["findings"]} <= {"ok", "risk", "wrong"}

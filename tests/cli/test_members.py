@@ -53,7 +53,7 @@ def test_member_documents(crew):
     """Each command has its JSON document."""
     team, _ = crew
     listed = team.told("member", "list")
-    keys = {"id", "name", "role", "application", "public_key", "admitted_at", "admitted_by"}
+    keys = {"id", "name", "role", "application", "public_key", "vkey", "admitted_at", "admitted_by"}
     assert all(member.keys() == keys for member in listed)
     assert [(m["name"], m["role"], m["application"]) for m in listed] == [
         ("ada", "admin", None),
@@ -87,7 +87,7 @@ def test_sources_of_the_public_line(team, tmp_path):
         if name == "four":
             assert typed(team.ada.home, *words, answers=(("Public line: ", f"{line}\n"),)).code == 0
         else:
-            assert team.ada.ok(*words, given=f"{line}\n").startswith("tri1:")
+            assert team.ada.ok(*words, given=f"{line}\n").startswith("tri2:")
     assert len(team.told("member", "list")) == 5
 
 

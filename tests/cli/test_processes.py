@@ -186,7 +186,17 @@ def test_an_identity_that_may_not_be_read(token):
     assert "Permission denied" in err
 
 
-@pytest.mark.parametrize("words", [("history",), ("history", "--format", "json"), ("show", "Zoom"), ("list",)], ids=str)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("history",),
+        ("history", "--format", "json"),
+        ("show", "Zoom"),
+        ("list",),
+        *(("export", "--format", form) for form in ("jsonl", "csv", "cloudevents", "ocsf")),
+    ],
+    ids=str,
+)
 def test_nobody_reads_on(token, words):
     """Where the reader of the output has gone, as head does, the command ends quietly."""
     writer = started(token.home, *words)

@@ -12,8 +12,15 @@ LINE = "--public-key", "no-line-at-all"
 READING = [
     ("list",),
     ("list", "--exposed"),
+    ("list", "--unused", "90d", "--stale", "90d"),
+    ("usage", "Zoom"),
     ("show", "Zoom"),
+    ("show", "Zoom", "--as-of", "2999-01-01"),
     ("history",),
+    ("history", "--diff"),
+    ("history", "--as-of", "2999-01-01"),
+    ("export",),
+    ("export", "--format", "csv", "--after", "1"),
     ("app", "list"),
     ("member", "list"),
     ("key", "list"),
@@ -39,7 +46,12 @@ CHANGING = [
     ("member", "remove", "bob"),
     ("key", "rotate"),
 ]
-OPENING = [("reveal", "Zoom", "--field", "api_key"), ("reveal", "Nope", "--field", "api_key", "--explain")]
+OPENING = [
+    ("reveal", "Zoom", "--field", "api_key"),
+    ("reveal", "Nope", "--field", "api_key", "--explain"),
+    ("run", "Zoom", "--", "true"),
+    ("run", "Nope", "--token", "=", "--only", "x", "--", "no-such-program"),
+]
 REFUSED = [("app", words) for words in READING + CHANGING] + [("auditor", words) for words in CHANGING + OPENING]
 
 

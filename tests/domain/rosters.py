@@ -25,9 +25,9 @@ STATEMENT = FoundingStatement(1, b"n" * 32, AT, (Founder(ALICE, keys_of(ALICE)),
 
 
 def fact(cls, version, **facts):
-    """Return a fact of the roster, by alice."""
+    """Return a fact of the roster, by alice unless ``facts`` say another."""
     common = {"by": ALICE, "at": AT, "host": "desk", "client": "tests/1", "previous": b""}
-    return cls(originator_id="0" * 32, originator_version=version, **common, **facts)
+    return cls(originator_id="0" * 32, originator_version=version, **(common | facts))
 
 
 def generation(audience, number=1):

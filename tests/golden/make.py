@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from registry.domain.roster import AUDIT, GLOBAL, Member
 from registry.domain.roster_events import RosterEvent
+from registry.log import checkpoint, merkle, present
 from registry.sealing import application_label, credentials, envelope, grants, hpke, roster_record, tags
 from registry.sealing.grants import AudienceKey
 from registry.sealing.identity import CHEAPEST
@@ -48,11 +49,17 @@ def vectors() -> dict[str, str]:
         "grant": grants.grant(samples.REGISTRY, AudienceKey(GLOBAL, 1, KEY), alice).sealed,
         "name_tag": tags.name_tag(KEY, samples.REGISTRY, GLOBAL, "zoom production"),
         "fingerprint": tags.fingerprint(KEY, samples.REGISTRY, TOKEN, "api_secret", Secret("SECRET")),
+        "leaf_data": samples.LEAF.data(),
+        "leaf_hash": samples.LEAF.hashed(),
+        "row_digest": present.row_digest(**samples.ROW),
     }
     texts = {
         "public_line": samples.ALICE.public.line(),
         "invitation": samples.INVITATION.text(),
         "founding_statement": statement(),
+        "checkpoint_text": samples.CHECKPOINT.text(),
+        "checkpoint_note": checkpoint_note(),
+        "node_numbers": node_numbers(),
     }
     return {name: data.hex() for name, data in made.items()} | texts | identities()
 
@@ -60,6 +67,17 @@ def vectors() -> dict[str, str]:
 def statement() -> str:
     """Return the founding statement as it is hashed."""
     return codec.encode_value(samples.STATEMENT).decode()
+
+
+def checkpoint_note() -> str:
+    """Return the checkpoint, signed by alice."""
+    signed = checkpoint.sign(samples.CHECKPOINT, MEMBER, samples.ALICE.public.keys.signing, samples.ALICE.sign)
+    return signed.encode().decode()
+
+
+def node_numbers() -> str:
+    """Return lines of level, index and number of complete subtrees."""
+    return "".join(f"{level} {index} {merkle.node_number(level, index)}\n" for level, index in samples.NODES)
 
 
 def identities() -> dict[str, str]:

@@ -128,6 +128,13 @@ def stored_events(document: dict[str, Any]) -> list[Stored]:
     ]
 
 
+def invitation(registry: bytes, head: bytes) -> dict[str, Any]:
+    """Return an invitation to the registry, and what it says beside the roster's end."""
+    root = fixed("root")
+    text = Invitation(registry, 17, root, 4, head).text()
+    return {"size": 17, "root": root.hex(), "roster_version": 4, "text": text}
+
+
 def main() -> None:
     """Write the file."""
     made, bob = chain(), identity("bob")
@@ -138,11 +145,7 @@ def main() -> None:
         "registry_id": made.registry.hex(),
         "founding_statement": msgspec.json.encode(made.statement).decode(),
         "public_line": bob.public.line(),
-        "invitation": {
-            "size": 17,
-            "roster_version": 4,
-            "text": Invitation(made.registry, 17, 4, made.roster.head).text(),
-        },
+        "invitation": invitation(made.registry, made.roster.head),
         "grant": {
             "audience": granted.audience,
             "generation": granted.number,

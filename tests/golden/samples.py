@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from registry.domain.events import Event
-from registry.domain.roster import Generation, Grant
+from registry.domain.evidence_events import EvidenceExported
+from registry.domain.roster import Generation, Grant, LogPoint
 from registry.domain.roster_events import (
     ApplicationRegistered,
     ApplicationRemoved,
@@ -17,6 +18,8 @@ from registry.domain.roster_events import (
     MemberRenewed,
     MemberRoleChanged,
     PolicyChanged,
+    ProblemAcknowledged,
+    RollbackAccepted,
     RosterFounded,
 )
 from registry.domain.token_events import (
@@ -33,12 +36,15 @@ from registry.domain.token_events import (
     TokenTested,
 )
 from registry.invitation import Invitation
+from registry.log import problems
+from registry.log.checkpoint import Checkpoint
+from registry.log.leaf import Leaf, state_hash
 from registry.sealing import aead, grants, labels
 from registry.sealing.credentials import BoxPlace, Credentials
 from registry.sealing.envelope import Place
 from registry.sealing.grants import AudienceKey
 from registry.sealing.identity import Identity
-from registry.values import ApplicationId, MemberId, Secret, TokenId
+from registry.values import ApplicationId, MemberId, Secret, TokenId, rfc3339
 
 REGISTRY = bytes(range(32))
 KEY, NEWER_KEY, DATA_KEY = bytes(range(32, 64)), bytes(range(64, 96)), bytes(range(96, 128))
@@ -50,8 +56,33 @@ ALICE = Identity("alice", bytes(range(128, 160)), bytes(range(160, 192)))
 PASSPHRASE = Secret("correct horse battery staple")
 AT = datetime(2027, 1, 31, 12, 0, 0, 250, tzinfo=UTC)
 EXPIRY = datetime(2027, 12, 31, 23, 59, 59, tzinfo=UTC)
-INVITATION = Invitation(REGISTRY, 1_000, 7, KEY)
+INVITATION = Invitation(REGISTRY, 1_000, NEWER_KEY, 7, KEY)
 STATEMENT = FoundingStatement(1, REGISTRY, AT, (Founder(MEMBER, ALICE.public.keys),))
+LEAF = Leaf(REGISTRY, 6, 4, MEMBER, rfc3339(AT), TOKEN, 2, "token.described", state_hash(b"state"))
+ROW: dict[str, Any] = {
+    "registry": REGISTRY,
+    "token": TOKEN,
+    "application": APPLICATION,
+    "name_tag": KEY,
+    "version": 5,
+    "revision": 4,
+    "box_revision": 3,
+    "card": b"card",
+    "box": b"box",
+    "plain": b"plain",
+    "wrapped": b"wrapped",
+}
+CHECKPOINT = Checkpoint(
+    registry=REGISTRY,
+    size=1_000,
+    root=NEWER_KEY,
+    commit=123,
+    present=DATA_KEY,
+    roster_length=7,
+    roster_head=KEY,
+    shredded=120,
+)
+NODES = [(0, 0), (0, 1), (1, 0), (0, 2), (0, 3), (1, 1), (2, 0), (0, 4), (8, 3), (0, 1_000_000), (20, 1_000_000)]
 
 _FACTS: dict[str, Any] = {"originator_id": TOKEN, "originator_version": 1, "by": MEMBER, "at": AT}
 _FACTS |= {"host": "desk", "client": "token-registry/0.1.0"}
@@ -123,6 +154,18 @@ EVENTS: dict[str, Event] = {
     "member.renewed": MemberRenewed(**_ROSTER, **_ROTATED, member=MEMBER, keys=ALICE.public.keys, name="alice"),
     "member.removed": MemberRemoved(**_ROSTER, **_ROTATED, member=MEMBER, name="alice", exposed=_EXPOSED),
     "audience.rotated": AudienceRotated(**_ROSTER, **_ROTATED),
+    "log.problem_acknowledged": ProblemAcknowledged(**_ROSTER, position=17, kind=problems.ROLE),
+    "log.rollback_accepted": RollbackAccepted(**_ROSTER, kept=LogPoint(40, 61, KEY), lost=LogPoint(43, 65, NEWER_KEY)),
+    "evidence.exported": EvidenceExported(
+        **_FACTS,
+        reason="for the examiner",
+        size=1_000,
+        openings=12,
+        tokens=(TOKEN, TokenId("22" * 16)),
+        since=AT,
+        until=EXPIRY,
+    ),
+    "evidence.exported.least": EvidenceExported(**_FACTS, size=1, openings=0),
 }
 
 

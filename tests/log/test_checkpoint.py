@@ -4,8 +4,7 @@ import base64
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from msgspec import structs
 
 from registry.errors import IntegrityError
@@ -45,6 +44,7 @@ OURS = Checkpoint(
     present=b"\x22" * 32,
     roster_length=3,
     roster_head=b"\x33" * 32,
+    shredded=5,
 )
 OUR_TEXT = f"""token-registry/{REGISTRY.hex()}
 12
@@ -53,6 +53,7 @@ commit 7
 present IiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiI=
 roster-length 3
 roster-head MzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzM=
+shredded 5
 """
 
 
@@ -142,7 +143,7 @@ def test_what_is_no_proof_is_refused(old, new):
 
 
 def test_our_checkpoints_have_this_form():
-    """A checkpoint's text holds origin, size and root, and a line for commit, present and roster each."""
+    """A checkpoint's text holds origin, size and root, and a line for each further part in a fixed order."""
     assert OURS.text() == OUR_TEXT
     assert Checkpoint.parse(OUR_TEXT) == OURS
     assert TreeHead.parse(OUR_TEXT).extensions[0] == "commit 7"
@@ -174,6 +175,7 @@ def test_a_checkpoint_is_made_again_from_what_is_stored():
         ("present", bytes(32)),
         ("roster_length", 4),
         ("roster_head", bytes(32)),
+        ("shredded", 6),
     ],
 )
 def test_a_checkpoint_vouches_for_each_of_its_parts(field, value):
@@ -238,6 +240,14 @@ def test_a_key_name_says_which_member():
         ("MzM=\n", "MzM="),
         ("MzM=\n", "MzM=\nmore 1\n"),
         ("MzM=\n", "MzM=\n\n"),
+        ("shredded 5\n", ""),
+        ("shredded 5\n", "shredded 5"),
+        ("shredded 5\n", "shredded 5\n\n"),
+        ("shredded 5\n", "shredded 5\nmore 1\n"),
+        ("shredded 5", "shredded 05"),
+        ("shredded 5", "shredded -1"),
+        ("shredded 5", "shredded five"),
+        ("shredded 5", f"shredded {2**63}"),
         ("roster-head ", "roster-head\t"),
         (OUR_TEXT, ""),
         (OUR_TEXT, "\n"),
@@ -260,6 +270,7 @@ def test_a_checkpoint_has_one_form(old, new):
         present=st.binary(min_size=32, max_size=32),
         roster_length=st.integers(0, 2**63 - 1),
         roster_head=st.binary(min_size=32, max_size=32),
+        shredded=st.integers(0, 2**63 - 1),
     )
 )
 def test_every_checkpoint_is_read_back(made):

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from registry.errors import IntegrityError, InvalidValue
 from registry.log import merkle
@@ -124,6 +123,47 @@ def test_appending_in_any_batches_gives_the_same_tree(batches):
     assert size == sum(batches)
     assert root == merkle.root_of(LEAVES[:size])
     assert nodes == {(level, i): node for level, row in enumerate(levels) for i, node in enumerate(row)}
+
+
+def coming_into_being(size):
+    """Give the complete subtrees of a tree in the order in which its leaves complete them."""
+    for leaf in range(size):
+        level = 0
+        yield 0, leaf
+        while (leaf + 1) % 2 ** (level + 1) == 0:
+            level += 1
+            yield level, leaf >> level
+
+
+def test_nodes_are_numbered_in_the_order_in_which_they_come():
+    """Numbers run from 0 without gaps, the smaller subtree first, and a larger tree begins with a smaller one's."""
+    order = list(coming_into_being(len(LEAVES)))
+    assert [merkle.node_number(*node) for node in order] == list(range(len(order)))
+    assert list(GROWN.nodes) == order
+    assert order[:8] == [(0, 0), (0, 1), (1, 0), (0, 2), (0, 3), (1, 1), (2, 0), (0, 4)]
+    for size in range(132):
+        assert merkle.nodes_in(size) == len(list(coming_into_being(size)))
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(0, 62))
+def test_the_numbers_of_a_leaf_begin_where_the_tree_before_it_ends(leaf, level):
+    """In trees of any size a leaf comes next after all nodes before it, and what it completes directly behind it."""
+    assert merkle.node_number(0, leaf) == merkle.nodes_in(leaf)
+    index = leaf >> level
+    assert merkle.node_number(level, index) == merkle.node_number(0, (index + 1 << level) - 1) + level
+    completed = ((leaf + 1) & -(leaf + 1)).bit_length()
+    assert merkle.nodes_in(leaf + 1) == merkle.nodes_in(leaf) + completed
+
+
+def test_a_frontier_has_the_root_of_its_leaves_and_forgets_them():
+    """However many leaves went by, a frontier gives the tree's root and holds one node for each complete subtree."""
+    tree = merkle.Frontier()
+    for size in range(len(LEAVES)):
+        if size < len(ROOTS):
+            assert tree.root() == ROOTS[size]
+        assert len(tree._subtrees) == len(merkle.complete_subtrees(size)) == size.bit_count()
+        tree.add(LEAVES[size])
+    assert tree.root() == GROWN.root
 
 
 def test_appending_and_proving_read_few_nodes():

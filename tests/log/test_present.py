@@ -4,8 +4,7 @@ import hashlib
 import itertools
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from registry.errors import IntegrityError, InvalidValue
 from registry.log import present
@@ -39,6 +38,7 @@ ROW = {
     "card": b"card",
     "box": b"box",
     "plain": None,
+    "wrapped": None,
 }
 
 
@@ -49,9 +49,13 @@ class Store:
         self.units, self.root = {}, present.EMPTY_ROOT
         self.change(dict(rows))
 
+    def get(self, tag):
+        """Return what the map says of a tag."""
+        return present.lookup(self.root, self.units.get, tag)
+
     def change(self, changes):
-        """Change the map and keep its units."""
-        done = present.change(self.root, self.units.get, changes)
+        """Change the map, knowing which tags have rows, and keep its units."""
+        done = present.change(self.root, self.units.get, changes, {tag for tag in changes if self.get(tag)})
         self.root = done.root
         for unit, data in done.units.items():
             if data is None:
@@ -60,7 +64,8 @@ class Store:
                 self.units[unit] = data
 
 
-FULL = Store((tag, digest(number)) for number, tag in enumerate(TAGS[::2]))
+ROWS = {tag: digest(number) for number, tag in enumerate(TAGS[::2])}
+FULL = Store(ROWS)
 CHANGES = st.dictionaries(st.sampled_from(TAGS), st.none() | st.integers(0, 3).map(digest), max_size=8)
 
 
@@ -71,7 +76,7 @@ def test_the_map_does_what_a_dictionary_does(steps):
     for step in steps:
         store.change(step)
         model = {tag: row for tag, row in {**model, **step}.items() if row is not None}
-        assert all(present.lookup(store.root, store.units.get, tag) == model.get(tag) for tag in TAGS)
+        assert all(store.get(tag) == model.get(tag) for tag in TAGS)
     whole = present.recompute(model.items())
     assert (whole.root, whole.units) == (store.root, store.units)
 
@@ -97,15 +102,15 @@ def test_an_emptied_map_is_the_empty_map():
 
 
 def test_the_form_of_a_small_map_is_fixed():
-    """A map of one row has one bucket and four nodes above it, hashed as ``docs/formats.md`` says."""
+    """A map of one row has one bucket and three nodes above it, hashed as ``docs/formats.md`` says."""
 
     def hashed(label, unit, data):
         return hashlib.sha256(len(label).to_bytes(4, "big") + label + unit.to_bytes(4, "big") + data).digest()
 
     tag, row = b"\x01" * 32, b"\x02" * 32
     label = b"token-registry/v1/present-place"
-    place = int.from_bytes(hashlib.sha256(len(label).to_bytes(4, "big") + label + tag).digest()[:2], "big")
-    unit, data = 4369 + place, tag + row
+    place = int.from_bytes(hashlib.sha256(len(label).to_bytes(4, "big") + label + tag).digest()[:2], "big") >> 4
+    unit, data = 273 + place, tag + row
     units, top = {unit: data}, hashed(b"token-registry/v1/present-bucket", unit, data)
     while unit:
         unit, number = divmod(unit - 1, 16)
@@ -114,7 +119,7 @@ def test_the_form_of_a_small_map_is_fixed():
     store = Store({tag: row})
     assert (store.root, store.units) == (top, units)
     assert present.units_of([tag]) == set(units)
-    assert top.hex() == "1815dff5f0827782ab68144c593a3a62fe4955ccebd416764c77950594b04417"
+    assert top.hex() == "11c8c77fbba5a7a1f0920048a4a95c25fa4360687dfc9e87671f8ea3461410bf"
     assert present.EMPTY_ROOT.hex() == "4d1e7744942005a1f71bc96000d52459a6dec81971a267725e50262061f669e1"
 
 
@@ -157,7 +162,7 @@ def test_every_changed_unit_on_the_way_is_caught(tag):
             with pytest.raises(IntegrityError):
                 present.lookup(FULL.root, get, tag)
             with pytest.raises(IntegrityError):
-                present.change(FULL.root, get, {tag: digest(1)})
+                present.change(FULL.root, get, {tag: digest(1)}, ROWS.keys())
 
 
 def test_exchanged_units_are_caught():
@@ -176,11 +181,11 @@ def test_exchanged_units_are_caught():
 def test_an_older_map_is_caught():
     """The units of an earlier state are refused under the newer root, and a change to them is not signed over."""
     older = Store((tag, digest(0)) for tag in TAGS[:6])
-    newer = present.change(older.root, older.units.get, {TAGS[0]: digest(1)}).root
+    newer = present.change(older.root, older.units.get, {TAGS[0]: digest(1)}, TAGS[:6]).root
     with pytest.raises(IntegrityError):
         present.lookup(newer, older.units.get, TAGS[0])
     with pytest.raises(IntegrityError):
-        present.change(newer, older.units.get, {TAGS[1]: digest(1)})
+        present.change(newer, older.units.get, {TAGS[1]: digest(1)}, TAGS[:6])
 
 
 def test_units_that_nothing_leads_to_say_nothing():
@@ -192,19 +197,38 @@ def test_units_that_nothing_leads_to_say_nothing():
 
 
 def test_a_change_reads_and_writes_only_the_way():
-    """A change of one row reads five units at most, all of them foreseen, and writes only what became different."""
+    """A change of one row reads four units at most, all of them foreseen, and writes only what became different."""
     read = []
 
     def get(unit):
         read.append(unit)
         return FULL.units.get(unit)
 
-    done = present.change(FULL.root, get, {TAGS[0]: digest(77)})
-    assert len(read) == len(set(read)) == 5
+    done = present.change(FULL.root, get, {TAGS[0]: digest(77)}, ROWS.keys())
+    assert len(read) == len(set(read)) == 4
     assert set(read) == present.units_of([TAGS[0]]) == done.units.keys()
-    assert present.change(FULL.root, get, {TAGS[0]: digest(0)}) == present.Change(FULL.root, {})
-    assert present.change(FULL.root, get, {TAGS[1]: None}) == present.Change(FULL.root, {})
+    assert present.change(FULL.root, get, {TAGS[0]: digest(0)}, ROWS.keys()) == present.Change(FULL.root, {})
     assert present.change(FULL.root, get, {}) == present.Change(FULL.root, {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        ({TAGS[0]: digest(1)}, []),
+        ({TAGS[0]: None}, []),
+        ({TAGS[1]: digest(1)}, TAGS),
+        ({TAGS[1]: None}, TAGS),
+        ({TAGS[0]: None, TAGS[1]: digest(1)}, []),
+        ({TAGS[0]: None, TAGS[1]: digest(1)}, TAGS),
+    ],
+    ids=["overwritten", "dropped", "gone", "not there", "one overwritten", "one not there"],
+)
+def test_rows_come_and_go_only_where_the_caller_knows_of_them(changes, known):
+    """A name that is taken is not overwritten and what is not there cannot go, so hiding rows gains nothing."""
+    with pytest.raises(IntegrityError, match="a row is not there that should be, or one that should not"):
+        present.change(FULL.root, FULL.units.get, changes, known)
+    with pytest.raises(IntegrityError, match="a row is not there that should be"):
+        present.change(present.EMPTY_ROOT, {}.get, changes, TAGS)
 
 
 @pytest.mark.parametrize("number", range(0, len(TAGS), 3))
@@ -232,7 +256,7 @@ def test_a_proof_about_the_empty_map_is_empty():
 
 def _rooted(tag, bucket):
     # A map whose signer made this bucket, with right hashes all the way up.
-    unit, data, units = 4369 + present.place_of(tag), bucket, {}
+    unit, data, units = 273 + present.place_of(tag), bucket, {}
     while True:
         units[unit] = data
         if not unit:
@@ -302,6 +326,8 @@ def test_wrong_tags_and_digests_are_refused():
         ("box", b"dbox"),
         ("plain", b""),
         ("plain", b"plain"),
+        ("wrapped", b""),
+        ("wrapped", b"wrapped"),
     ],
 )
 def test_a_digest_commits_to_each_column(column, value):
@@ -313,9 +339,15 @@ def test_the_form_of_a_digest_is_fixed():
     """A row's digest is over its columns, each behind its length, with a byte before an optional value."""
     number = [value.to_bytes(8, "big") for value in (4, 3, 2)]
     parts = [b"token-registry/v1/present-row", bytes(range(32)), b"a" * 32, b"\x01app", b"t" * 32, *number]
-    parts += [b"card", b"box", b"\x01p"]
+    parts += [b"card", b"box", b"\x01p", b"\x01w"]
     expected = hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
-    assert present.row_digest(**{**ROW, "application": "app", "plain": b"p"}) == expected
+    assert present.row_digest(**{**ROW, "application": "app", "plain": b"p", "wrapped": b"w"}) == expected
+
+
+def test_a_value_does_not_pass_into_another_column():
+    """The readable copy and the wrapped key are told apart although both may be absent."""
+    one, other = {**ROW, "plain": b"x", "wrapped": None}, {**ROW, "plain": None, "wrapped": b"x"}
+    assert present.row_digest(**one) != present.row_digest(**other)
 
 
 @pytest.mark.parametrize(

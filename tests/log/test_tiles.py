@@ -1,8 +1,7 @@
 """The C2SP tiled layout: where files lie, and that a log can be read from them."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from registry.errors import IntegrityError, InvalidValue
 from registry.log import merkle, tiles
@@ -98,6 +97,14 @@ def test_a_log_can_be_read_from_its_tiles(size):
         old = index + 1
         assert merkle.consistency_proof(from_tiles, old, size) == merkle.consistency_proof(get, old, size)
     assert b"".join(files[t.path()] for t in tiles.tiles_of(size) if t.level == 0) == b"".join(LEAVES[:size])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_tiles_are_made_while_leaves_come(size):
+    """Made leaf by leaf, the tiles are those made from the stored nodes, and no other."""
+    tiling = tiles.Tiling()
+    made = dict(found for hashed in LEAVES[:size] for found in tiling.add(hashed)) | dict(tiling.rest())
+    assert made == {t: tiles.tile_data(t, get) for t in tiles.tiles_of(size) if t.level is not None}
 
 
 def test_a_node_that_the_log_has_not_is_refused():

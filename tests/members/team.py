@@ -1,9 +1,7 @@
 """A team and its machines: each member has its own home, identity and state; all share one store."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,8 @@ from registry.service.ledger import Ledger
 from registry.service.registry import store_url
 from registry.store.contents import Contents
 from registry.store.rows import Commit, Stored
+from tests.store.commits import frontier
+from tests.tampering.forger import Event as StoredRow, Forger
 
 MEMBERS = ("alice", "carol", "bob", "pay", "till", "form")
 NOON = datetime(2027, 1, 31, 12, 0, tzinfo=UTC)
@@ -72,6 +72,10 @@ class Team:
         self.root = root
         self.store = root / "shared" / "registry.db"
         self.around = Surroundings(clock=Clock(), host="host-of-tests", client="tests/1")
+        self.hand = Forger(self.store, b"")
+        """Whoever holds the store, without any identity."""
+        self.ids: dict[str, str] = {}
+        """The ids of the members, as they were when the team was founded or somebody was admitted."""
 
     def settings(self, name: str) -> Settings:
         """Return the settings of a member's machine."""
@@ -101,6 +105,11 @@ class Team:
         public = self.new_identity(name).public
         invitation = self.do("alice", lambda r: r.members.add(name, role, public, app=app))
         join(self.settings(name), invitation=invitation, surroundings=self.around)
+        self.learn()
+
+    def learn(self) -> None:
+        """Remember the ids of the members there are."""
+        self.ids |= self.do("alice", lambda r: {view.name: view.id for view in r.members.list()})
 
     def pins(self, name: str) -> Pins:
         """Return the pins of a member's machine."""
@@ -121,48 +130,46 @@ class Team:
         """Return the same team in another folder."""
         shutil.copytree(self.root, root)
         other = Team(root)
+        other.ids = dict(self.ids)
         other.around = structs.replace(self.around, clock=Clock(self.around.clock()))
         for name in MEMBERS:
             other.pins(name).put(structs.replace(self.pin(name), url=store_url(other.store)))
         return other
 
+    def forger(self, *names: str) -> Forger:
+        """Return who holds the store and can sign as the members of these names; as all that there are, for none."""
+        signing = names or tuple(self.ids)
+        return Forger(
+            self.store, self.pin("alice").registry_id, {self.ids[name]: self.identity(name) for name in signing}
+        )
+
     def backup(self) -> Path:
         """Return a copy of the store as it is now."""
-        copy = self.root / f"backup{len(list(self.root.glob('backup*')))}"
-        with closing(sqlite3.connect(self.store)) as source, closing(sqlite3.connect(copy)) as target:
-            source.backup(target)
-        return copy
+        return self.hand.copy(self.root / f"backup{len(list(self.root.glob('backup*')))}")
 
     def restore(self, copy: Path) -> None:
         """Put a copy of the store in its place."""
-        for suffix in ("-wal", "-shm"):
-            Path(f"{self.store}{suffix}").unlink(missing_ok=True)
-        shutil.copy(copy, self.store)
+        self.hand.replace(copy)
 
     def sql(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Run a statement as whoever holds the database may, append-only or not."""
-        with closing(sqlite3.connect(self.store)) as connection, connection:
-            triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-            for name, _ in triggers:
-                connection.execute(f"DROP TRIGGER {name}")
-            rows = connection.execute(statement, parameters).fetchall()
-            for _, sql in triggers:
-                connection.execute(sql)
-            return rows
+        return self.hand.sql(statement, parameters)
 
     def roster(self) -> list[Stored]:
         """Return the stored events of the roster."""
         statement = "SELECT originator_id, originator_version, topic, state FROM stored_events WHERE originator_id = ?"
-        stream = self.pin("alice").registry_id[:16].hex()
-        return [Stored(*row) for row in self.sql(f"{statement} ORDER BY originator_version", (stream,))]
+        stream = self.sql("SELECT originator_id FROM stored_events WHERE topic = 'roster.founded'")[0]
+        return [Stored(*row) for row in self.sql(f"{statement} ORDER BY originator_version", stream)]
 
     def put_roster(self, events: Iterable[Stored]) -> None:
-        """Have the database hold these events of the roster in the place of its own."""
-        events = list(events)
-        self.sql("DELETE FROM stored_events WHERE originator_id = ?", (events[0].originator_id,))
-        for number, event in enumerate(events):
-            row = (*structs.astuple(event), 1_000 + number)
-            self.sql("INSERT INTO stored_events VALUES (?, ?, ?, ?, ?, 0)", row)
+        """Have the database hold these events of the roster at the places of its own; more come behind, one by one."""
+        wished = list(events)
+        there, stream = self.hand.events(), wished[0].originator_id
+        places = [(row.position, row.commit) for row in there if row.stream == stream]
+        while len(places) < len(wished):
+            places.append((max(places[-1][0], there[-1].position) + 1, max(places[-1][1], there[-1].commit) + 1))
+        put = [StoredRow(*structs.astuple(event), *place) for event, place in zip(wished, places, strict=False)]
+        self.hand.put_events([*(row for row in there if row.stream != stream), *put])
 
     def replace(self, version: int, **parts: bytes) -> None:
         """Exchange parts of the record of one roster event."""
@@ -173,11 +180,16 @@ class Team:
 
 
 def commit(ledger: Ledger, *events: Event, contents: Contents | None = None, **more: Any) -> None:
-    """Commit as a patched client does: without asking whether the role allows it, or the roster's rules."""
-    head = ledger.store.head()
-    assert head is not None
-    made = Commit(number=head.number + 1, author=ledger.member.id, at=head.at, size=head.size, **more)
-    ledger.store.put(contents or ledger.contents, events, made)
+    """Commit as a patched client does: rightly signed, without asking whether role and rules allow it."""
+    parts = {
+        "registry": ledger.registry,
+        "parent": (head := ledger.store.head()),
+        "author": ledger.member.id,
+        "at": head.at if head else NOON,
+        "sign": ledger.identity.sign,
+        "frontier": frontier(ledger.store, head),
+    }
+    ledger.store.put(contents or ledger.contents, events, Commit(**(parts | more)))
 
 
 def facts(ledger: Ledger, **changes: Any) -> dict[str, Any]:
@@ -204,4 +216,5 @@ def founded_team(root: Path) -> Team:
         ("form", "app", "Survey"),
     ):
         team.admit(name, role, app)
+    team.learn()
     return team

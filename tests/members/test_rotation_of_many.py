@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from registry import NewToken
+from registry.service.safe import Safe
 from registry.store.sqlite import SQLiteStore
 from tests.members.team import TOKENS, fields, secret_of
 
 EACH = 150
-TABLES = ("stored_events", "commits", "tokens", "data_keys", "fingerprints")
+APPENDED = ("stored_events", "commits", "log_nodes")
+TABLES = (*APPENDED, "present_units", "tokens", "data_keys", "fingerprints")
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = """
 import os, signal, sys
@@ -29,14 +31,16 @@ def progress(done, of):
     if point.isdigit() and done == int(point):
         die()
 
-write = recorder._write_commit
+def after(write):
+    def write_and_die(*arguments):
+        write(*arguments)
+        die()
+    return write_and_die
 
-def write_and_die(*arguments):
-    write(*arguments)
-    die()
-
+if point == "the log written":
+    recorder._write_log = after(recorder._write_log)
 if point == "before the commit":
-    recorder._write_commit = write_and_die
+    recorder._write_rows = after(recorder._write_rows)
 if point == "after the commit":
     sqlite.SQLiteStore.shred = die
 with Team(Path(sys.argv[1])).open("alice") as registry:
@@ -76,11 +80,11 @@ def all_open(team, member):
     with team.open(member) as registry:
         assert registry.resolve("Token 7")["api_key"].reveal() == "Payroll-7"
         ledger = registry._ledger
-        safe = registry._disclosing._safe
+        safe = Safe(ledger)
         opened = {
             safe.open(row).fields["api_key"].reveal()
             for app in (None, ledger.member.application)
-            for row in ledger.store.rows_of(app)
+            for row in ledger.rows.of(app)
         }
     expected = {f"{app}-{number}" for app in (None, "Payroll") for number in range(EACH)}
     expected |= {secret_of(name, app) for name, app in TOKENS if app != "Survey"}
@@ -94,8 +98,9 @@ def test_many_tokens_are_wrapped_anew_in_one_commit(crowd):
     now, many = contents(crowd), 2 * EACH + 4
     assert calls == [(done, many) for done in range(1, many + 1)]
     assert len(departure.exposed) == many
-    for table in ("stored_events", "commits"):
+    for table in APPENDED:
         assert set(before[table]) < set(now[table])
+    for table in ("stored_events", "commits"):
         assert len(now[table]) == len(before[table]) + 1
     assert len(set(now["data_keys"]) - set(before["data_keys"])) == many
     assert now["fingerprints"] == before["fingerprints"]
@@ -110,7 +115,10 @@ def test_a_wrapped_key_that_was_replaced_is_in_no_file(crowd):
     assert not [wrapped for wrapped in former if wrapped in files]
 
 
-@pytest.mark.parametrize("point", ["1", str(EACH), str(2 * EACH + 4), "before the commit", "after the commit"])
+POINTS = ["1", str(EACH), str(2 * EACH + 4), "the log written", "before the commit", "after the commit"]
+
+
+@pytest.mark.parametrize("point", POINTS)
 def test_killed_half_way_the_registry_is_as_before(crowd, point):
     """A rotation that is killed at any point has happened not at all, or, once committed, wholly."""
     before = contents(crowd)

@@ -19,11 +19,6 @@ from registry.store.contents import Contents
 from tests.golden.make_members import PLACE, fixed, identity, member_id, stored_events
 
 
-def _joined(*parts):
-    """Return the parts as the formats join them, without the library's help."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-
-
 def joined(*parts: bytes) -> bytes:
     """Return the parts, each behind its length in four bytes, as the format document says."""
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
@@ -58,13 +53,13 @@ def test_the_public_line(vectors):
 
 
 def test_the_invitation(vectors, registry):
-    """The invitation is prefix and the base64url of id, size, roster version, roster head and checksum."""
+    """The invitation is prefix and the base64url of id, size, root, roster version, roster head and checksum."""
     given = vectors["invitation"]
-    head = bytes.fromhex(vectors["roster"][-1]["link"])
-    data = registry + given["size"].to_bytes(8, "big") + given["roster_version"].to_bytes(4, "big") + head
-    checksum = hashlib.sha256(_joined(b"token-registry/v1/invitation", data)).digest()[:4]
-    assert given["text"] == "tri1:" + base64.urlsafe_b64encode(data + checksum).decode().rstrip("=")
-    assert Invitation.parse(given["text"]) == Invitation(registry, 17, 4, head)
+    root, head = bytes.fromhex(given["root"]), bytes.fromhex(vectors["roster"][-1]["link"])
+    data = registry + given["size"].to_bytes(8, "big") + root + given["roster_version"].to_bytes(4, "big") + head
+    checksum = hashlib.sha256(joined(b"token-registry/v1/invitation", data)).digest()[:4]
+    assert given["text"] == "tri2:" + base64.urlsafe_b64encode(data + checksum).decode().rstrip("=")
+    assert Invitation.parse(given["text"]) == Invitation(registry, 17, root, 4, head)
 
 
 def test_the_grant(vectors, registry):

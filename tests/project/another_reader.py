@@ -10,6 +10,7 @@ import sqlite3
 import unicodedata
 from contextlib import closing
 
+from tests.project.another_log import Log, digest, looked_up, present_of
 from tests.project.another_roster import Roster, record
 from tests.project.another_sealing import b64, derive, hpke_open, ids, joined, label, open_once, open_under, u64
 
@@ -65,13 +66,36 @@ class Reader:
                 found.append((position, topic, self.contents(originator, version, topic, state)))
         return found
 
+    def log(self):
+        """Return the log, verified from the founding to its end."""
+        return Log(self, self.private)
+
+    def current(self):
+        """Return the current rows with their wrapped keys."""
+        return self.rows(
+            "SELECT token_id, application_id, name_tag, version, revision, box_revision, card, box, plain, wrapped"
+            " FROM tokens LEFT JOIN data_keys USING (token_id)"
+        )
+
+    def present(self):
+        """Return root and units of the present, made of the current rows."""
+        return present_of({row[2]: digest(self.registry, row) for row in self.current()})
+
+    def checked(self, tag):
+        """Return the current row under a tag, which the newest checkpoint vouches for; ``None`` if it says so."""
+        ((top,),) = self.rows("SELECT present FROM commits ORDER BY number DESC LIMIT 1")
+        found = next((row for row in self.current() if row[2] == tag), None)
+        known = looked_up(top, dict(self.rows("SELECT unit, data FROM present_units")), tag)
+        assert known == (found and digest(self.registry, found))
+        return found
+
     def token(self, name, application=None):
         """Return card and credentials of the token of that name."""
         audience = f"application:{application}" if application else "global"
-        columns = "token_id, version, box_revision, card, box, plain"
-        token, version, revision, card, box, plain = self.rows(
-            f"SELECT {columns} FROM tokens WHERE name_tag = ?", self.name_tag(audience, name)
-        )[0]
+        row = self.checked(self.name_tag(audience, name))
+        if row is None:
+            raise LookupError(name)
+        token, _, _, version, _, revision, card, box, plain, _ = row
         return self.contents(token, version, "card", card), self.credentials(audience, token, revision, box, plain)
 
     def name_tag(self, audience, name):

@@ -44,6 +44,7 @@ class Roster:
         assert author["role"] == "admin"
         signing = Ed25519PublicKey.from_public_bytes(b64(author["keys"]["signing"]))
         signing.verify(signature, joined(label("roster-signature"), link))
+        assert says.get("member") != says["by"]
         self.change(topic, says)
         assert any(member["role"] == "admin" for member in self.members.values())
         for application, sealed_label in says.get("labels", {}).items():
@@ -81,8 +82,10 @@ class Roster:
                 self.members[says["member"]]["keys"] = says["keys"]
             case "member.removed":
                 self.leave(says["member"])
+            case "log.rollback_accepted":
+                assert says["kept"]["commit"] < says["lost"]["commit"]
             case _:
-                assert topic in {"roster.founded", "audience.rotated"}
+                assert topic in {"roster.founded", "audience.rotated", "log.problem_acknowledged"}
 
     def role(self, says):
         """Return role and application, which belong together."""

@@ -56,9 +56,12 @@ _CODES = {
     10: ("no registry, store or identity is usable", "Unusable"),
     11: ("found what `--fail` asked about", "Found"),
     12: ("cannot tell", "CannotTell"),
+    126: ("`run`: the program cannot be run", ""),
+    127: ("`run`: there is no such program", ""),
     130: ("aborted: Ctrl-C, end of input, or *no* at a question", ""),
     141: ("nobody reads the output any more", ""),
 }
+_BEHIND_THE_CODES = "Once `run` has started a program, the exit code is that program's own."
 
 
 def documented_codes() -> dict[int, tuple[str, str]]:
@@ -104,7 +107,7 @@ def help_of(command: click.Command, path: tuple[str, ...]) -> str:
 def reference() -> str:
     """Return the whole page."""
     lines = [f"| {code} | {meaning} | {f'`{kind}`' if kind else ''} |" for code, (meaning, kind) in _CODES.items()]
-    parts = [_HEAD + "\n".join(lines), "## Every command"]
+    parts = [_HEAD + "\n".join(lines), _BEHIND_THE_CODES, "## Every command"]
     top = click.Context(
         root(),
         info_name="token-registry",

@@ -1,6 +1,7 @@
 """The documents say what is there: commands, links, examples, topics, labels, columns, exit codes."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 import registry
 from registry.domain import events
+from registry.log import labels as log_labels
 from registry.sealing import labels
 from registry.store import schema, topics
 from tests.project import cli_reference
@@ -58,12 +60,14 @@ def test_the_index_lists_every_page():
     assert listed == {page.name for page in DOCS.glob("*.md")} - {"index.md"}
 
 
-@pytest.mark.parametrize("page", ["library.md", "providers.md"])
+@pytest.mark.parametrize("page", ["library.md", "providers.md", "exports.md"])
 def test_examples_run(page, tmp_path, monkeypatch):
     """The examples in Python run as they stand, one after the other."""
     monkeypatch.chdir(tmp_path)
     for name in ("HOME", "URL", "IDENTITY", "PASSPHRASE_FILE", "FORMAT"):
         monkeypatch.delenv(f"TOKEN_REGISTRY_{name}", raising=False)
+    for name in [name for name in os.environ if name.upper().endswith("_PROXY")]:
+        monkeypatch.delenv(name)
     text = TEXTS[page]
     space: dict[str, object] = {"__name__": "example"}
     for block in re.finditer(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
@@ -204,7 +208,8 @@ def test_common_keys_of_events_are_documented():
 
 def test_labels_are_documented():
     """The table of labels holds every label, and no other."""
-    used = {value.decode() for value in vars(labels).values() if isinstance(value, bytes)}
+    values = [*vars(labels).values(), *vars(log_labels).values()]
+    used = {value.decode() for value in values if isinstance(value, bytes)}
     assert set(re.findall(r"^\| `(token-registry/v1/[\w-]+)` \|", FORMATS, flags=re.MULTILINE)) == used
 
 

@@ -3,11 +3,15 @@
 import base64
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 
 import registry as library
 from registry import NewToken, Secret, TokenEdit
+from tests.project.another_log import subtrees
 from tests.project.another_reader import Reader
 from tests.project.another_sealing import b64, joined, label
 
@@ -95,8 +99,63 @@ _ENDING = ["provider", "credentials"]
 def test_the_pin_lies_where_documented(pin):
     """A pin's file is named by the hash of the store's URL."""
     name, document = pin
-    assert set(document) == {"version", "url", "registry_id", "size", "roster_version", "roster_head", "roster_digest"}
+    assert set(document) == {"version", "url", "registry_id", "checkpoint", "roster_digest", "members"}
+    assert document["version"] == 2
     assert name == f"{hashlib.sha256(document['url'].encode()).hexdigest()[:32]}.json"
+
+
+def test_a_verifier_written_from_the_documentation_follows_the_log(reader, pin):
+    """Every commit, leaf, root and signature is as documented; the last checkpoint is the one that is pinned."""
+    log = reader.log()
+    assert len(log.notes) == len(reader.rows("SELECT * FROM commits")) == 10
+    assert log.notes[-1] == pin[1]["checkpoint"]
+    assert dict(reader.rows("SELECT number, hash FROM log_nodes")) == subtrees(log.leaves)
+
+
+def test_the_pin_holds_what_is_documented(reader, pin):
+    """Beside the checkpoint stand the digest of the roster's states, and who the members were."""
+    log, digest = reader.log(), b""
+    for (state,) in reader.rows(
+        "SELECT state FROM stored_events WHERE originator_id = ? ORDER BY originator_version",
+        reader.registry[:16].hex(),
+    ):
+        digest = hashlib.sha256(digest + state).digest()
+    assert pin[1]["roster_digest"] == digest.hex()
+    assert pin[1]["members"] == {
+        member: [known["role"], b64(known["keys"]["signing"]).hex()] for member, known in log.roster.members.items()
+    }
+
+
+def test_the_present_is_as_documented(reader, folder):
+    """Root and units are those of the current rows; names that nobody bears are proven to be free."""
+    top, units = reader.present()
+    assert (top, units) == (
+        reader.rows("SELECT present FROM commits ORDER BY number")[-1][0],
+        dict(reader.rows("SELECT unit, data FROM present_units")),
+    )
+    tags = [reader.name_tag("global", f"Zoom {number}") for number in range(300)]
+    assert {reader.checked(tag) for tag in tags} == {None}
+    assert reader.checked(reader.name_tag("global", "zoom"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE stored_events SET state = x'00' WHERE position = 4",
+        "UPDATE commits SET at = '2020-01-01T00:00:00Z' WHERE number = 4",
+        "UPDATE commits SET shredded = 3 WHERE number = 4",
+        "DELETE FROM commits WHERE number = 9",
+        "DELETE FROM stored_events WHERE position = 9",
+    ],
+)
+def test_the_other_verifier_believes_nothing(reader, folder, change):
+    """What was changed in the store fails where the documentation says so."""
+    with closing(sqlite3.connect(folder / "registry.db")) as database, database:
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f"DROP TRIGGER {name}")
+        database.execute(change)
+    with pytest.raises((AssertionError, InvalidSignature)):
+        reader.log()
 
 
 def test_the_public_line_is_as_documented(reader):
@@ -111,4 +170,4 @@ def test_the_database_has_the_documented_header(folder):
     """Application id and schema version stand in the header of the file."""
     header = (folder / "registry.db").read_bytes()[:100]
     assert header[68:72] == b"tkrg"
-    assert header[60:64] == bytes([0, 0, 0, 1])
+    assert header[60:64] == bytes([0, 0, 0, 2])

@@ -10,6 +10,7 @@ import pytest
 
 import registry as library
 from registry import Identity, NewToken, Secret, TokenEdit
+from tests.project.another_log import subtrees
 from tests.project.another_reader import Reader
 from tests.project.another_sealing import b64, joined, label
 
@@ -115,7 +116,7 @@ def test_renewed_keys_open_what_the_former_keys_do_not(reader):
     former = reader("dora")
     with pytest.raises(KeyError):
         former.history()
-    with pytest.raises(IndexError):
+    with pytest.raises(LookupError, match="Zoom"):
         former.token("Zoom")
 
 
@@ -139,18 +140,24 @@ def test_only_documented_keys_are_stored_of_members(reader):
     assert list(says["audience.rotated"]) == [*common, "generations", "grants", "labels", *sealed]
 
 
+@pytest.mark.parametrize("name", ["identity", "recovery", "bob", "dora-again", "payroll-1"])
+def test_a_verifier_written_from_the_documentation_follows_a_teams_log(reader, name):
+    """Commits of admins, of an app, of members that came and went: each is checked by the roster before it."""
+    log = reader(name).log()
+    assert dict(reader(name).rows("SELECT number, hash FROM log_nodes")) == subtrees(log.leaves)
+    ((newest,),) = reader(name).rows("SELECT present FROM commits ORDER BY number DESC LIMIT 1")
+    assert (newest, dict(reader(name).rows("SELECT unit, data FROM present_units"))) == reader(name).present()
+    assert len({note.split()[-2] for note in log.notes}) == 2
+
+
 def test_the_invitation_is_as_documented(team, reader):
-    """An invitation names the registry, the number of events and the roster's head, with a checksum."""
+    """An invitation names the registry, the number of events, the log's root and the roster's head, with a checksum."""
     prefix, _, encoded = (team / "invitation").read_text().partition(":")
     data = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-    told, version = data[:76], int.from_bytes(data[40:44], "big")
-    assert (prefix, told[:32]) == ("tri1", reader("bob").registry)
-    assert data[76:] == hashlib.sha256(joined(label("invitation"), told)).digest()[:4]
+    told, version = data[:108], int.from_bytes(data[72:76], "big")
+    assert (prefix, told[:32]) == ("tri2", reader("bob").registry)
+    assert data[108:] == hashlib.sha256(joined(label("invitation"), told)).digest()[:4]
     with closing(sqlite3.connect(team / "registry.db")) as database:
-        sizes = "SELECT position + 1 FROM stored_events WHERE originator_id = ? AND originator_version = ?"
-        assert database.execute(sizes, (told[:16].hex(), version)).fetchone() == (int.from_bytes(data[32:40], "big"),)
-        core = database.execute(
-            "SELECT state FROM stored_events WHERE originator_id = ? AND originator_version = ?",
-            (told[:16].hex(), version + 1),
-        ).fetchone()[0]
-    assert base64.b64encode(data[44:76]) in core
+        size = int.from_bytes(data[32:40], "big")
+        roots = "SELECT root, roster_length, roster_head FROM commits WHERE size = ?"
+        assert database.execute(roots, (size,)).fetchone() == (data[40:72], version, data[76:108])

@@ -9,13 +9,17 @@ import registry
 from registry import providers, testing
 
 PUBLIC = """
-    Action AlreadyExists ApplicationView CannotTell Changed ClockBehind Conflict Departure Diagnosis Field Finding
-    Found HistoryEntry HistoryQuery Identity IdentityFile IdentityMissing IdentityUnreadable Imported Initialised
-    IntegrityError InvalidValue Invitation Joined KeyView LastTest Level MemberView NewToken NotFound NotPermitted
-    OnConflict Outcome Provider ProviderRejected ProviderUndecided PublicIdentity Registry RegistryError Resolved
-    Secret Setting Settings StoreBusy StoreMissing StoreUnreadable Surroundings TestResult TokenEdit TokenView
-    Unusable Whoami WrongPassphrase __version__ diagnose init_registry join load_settings open_identity open_registry
-    parse_expiry parse_moment read_identity read_passphrase rfc3339
+    Action AlreadyExists ApplicationView Asked CannotTell Changed Changes ClockBehind CommitChange Conflict
+    ConsistencyProof Departure Diagnosis EvidenceMember EvidenceQuery EvidenceReport ExportFormat
+    ExportedEvidence Field FieldChange Finding Found FoundProblem HandedOut HistoryEntry HistoryQuery Identity
+    IdentityFile IdentityMissing IdentityUnreadable Imported InclusionProof Initialised IntegrityError
+    InvalidValue Invitation Joined KeyView KnownCheckpoint LastTest Level MemberView NewToken NotFound
+    NotPermitted OnConflict Outcome PinView Provider ProviderRejected ProviderUndecided PublicIdentity Registry
+    RegistryError Resolved RolledBack Secret Setting Settings SignedCheckpoint StoreBusy StoreMissing
+    StoreUnreadable Surroundings TestResult TokenChange TokenEdit TokenView TokenWatch Unusable Usage Verdict
+    Verification Wanted Whoami WrongPassphrase __version__ acknowledge_problem diagnose init_registry join
+    load_settings open_identity open_registry open_rolled_back parse_expiry parse_moment read_identity
+    read_passphrase read_pin rfc3339 verify_evidence verify_registry
 """.split()  # noqa: SIM905 - one long list reads better without its quotes
 OBJECTS = {name: getattr(registry, name) for name in PUBLIC if name != "__version__"}
 CLASSES = {name: kind for name, kind in OBJECTS.items() if inspect.isclass(kind)}
@@ -60,7 +64,7 @@ def test_every_public_method_has_a_docstring(name):
 
 def test_what_a_registry_offers_is_documented():
     """What an open registry is made of offers only methods that say what they do."""
-    for part in ("tokens", "applications", "members", "policies", "importing"):
+    for part in ("tokens", "applications", "members", "policies", "importing", "evidence"):
         kind = _part(part)
         public = [value for name, value in vars(kind).items() if not name.startswith("_") and inspect.isfunction(value)]
         assert public
@@ -68,7 +72,7 @@ def test_what_a_registry_offers_is_documented():
 
 
 def _part(name):
-    from registry.service import applications, importing, members, policies, tokens  # noqa: PLC0415 - only to look at them
+    from registry.service import applications, evidence, importing, members, policies, tokens  # noqa: PLC0415 - only to look at them
 
     return {
         "tokens": tokens.Tokens,
@@ -76,6 +80,7 @@ def _part(name):
         "members": members.Members,
         "policies": policies.Policies,
         "importing": importing.Importing,
+        "evidence": evidence.Evidence,
     }[name]
 
 

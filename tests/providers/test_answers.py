@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from freezegun import freeze_time
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from registry.providers._censor import Censor
 from registry.providers._http import Answer

@@ -1,11 +1,11 @@
 """Which values a provider's fields may have, and what is said about those they may not have."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from registry.errors import InvalidValue
 from registry.providers._urls import check_url, may_receive
@@ -62,6 +62,30 @@ def test_bad_values_are_named_but_not_repeated(change, message, hint):
     assert "\n" not in str(caught.value)
     assert "sec" not in str(caught.value).replace("api_secret", "")
     assert hint in caught.value.hint if hint else caught.value.hint is None
+
+
+@given(st.text(st.characters()))
+@example("\x1f")
+@example("\x7f")
+@example("\x85")
+@example("\u2029")
+@example("\u00a0")
+@example("\u200b")
+def test_values_are_judged_by_each_of_their_characters(value):
+    """Asked of the whole value at once, the answer is what it is for its characters one by one."""
+    controls = any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in value)
+    anything = _Provider((Field("code", "Code", secret=True),))
+    assert _is_refused(anything, {"code": value}) == (controls or not value)
+    visible = all("!" <= character <= "~" for character in value)
+    assert _is_refused(ZOOM, {**KEY, "api_secret": value}) == (not visible or not value)
+
+
+def _is_refused(provider, values):
+    try:
+        check_fields(provider, _secrets(values))
+    except InvalidValue:
+        return True
+    return False
 
 
 def test_a_colon_ends_a_client_id():

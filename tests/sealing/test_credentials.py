@@ -3,8 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from registry.errors import IntegrityError
 from registry.sealing import aead, credentials, labels
@@ -44,6 +43,14 @@ def test_a_box_is_canonical():
     """Equal credentials under the same key make the same bytes, whatever the order of their fields."""
     turned = Credentials("zoom", dict(reversed(CREDENTIALS.fields.items())))
     assert credentials.seal_box(KEY, BOX_PLACE, turned) == SPECIMENS["box"].sealed
+
+
+@given(st.dictionaries(st.text(), st.text(st.characters()), max_size=3), st.text())
+def test_a_box_holds_the_json_that_the_standard_library_writes(fields, provider):
+    """Whatever the characters, halves of some included, the contents are those of ``json.dumps``, sorted by name."""
+    made = Credentials(provider, {name: Secret(value) for name, value in fields.items()})
+    expected = {"provider": provider, "fields": dict(sorted(fields.items()))}
+    assert made.encoded() == json.dumps(expected, separators=(",", ":")).encode()
 
 
 def test_opened_credentials_cannot_be_changed():

@@ -3,15 +3,14 @@
 import contextlib
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from registry.errors import InvalidValue
 from registry.invitation import Invitation
 from tests.golden.samples import INVITATION
 
 hashes = st.binary(min_size=32, max_size=32)
-invitations = st.builds(Invitation, hashes, st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), hashes)
+invitations = st.builds(Invitation, hashes, st.integers(0, 2**64 - 1), hashes, st.integers(0, 2**32 - 1), hashes)
 
 
 @given(invitations)
@@ -31,12 +30,21 @@ def test_a_mangled_invitation_is_refused_or_means_the_same(at, put):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "tri1:", "tri1", "tri2" + INVITATION.text()[4:], INVITATION.text() * 2, "trm1:ada:AAAA"]
+    "text", ["", "tri2:", "tri2", "tri3" + INVITATION.text()[4:], INVITATION.text() * 2, "trm1:ada:AAAA"]
 )
 def test_what_is_no_invitation_is_refused(text):
     """A public line, another version, half a line or two are no invitation."""
     with pytest.raises(InvalidValue):
         Invitation.parse(text)
+
+
+def test_an_invitation_without_a_log_is_called_so():
+    """An invitation of the first version names no log to go on from: it is refused, with the hint to ask anew."""
+    whole = "tri1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8AAAAAAAAD6AAAAAcgISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0-P"
+    for text in (f"{whole}84Jvgk", "tri1" + INVITATION.text()[4:]):
+        with pytest.raises(InvalidValue, match="early version, without a log") as caught:
+            Invitation.parse(text)
+        assert caught.value.hint == "ask for a new one"
 
 
 def test_half_an_invitation_is_refused():

@@ -72,6 +72,23 @@ def test_a_member_opens_what_it_was_granted(audit, credentials):
         assert ring.current(name) == audience.keys[-1]
 
 
+def test_the_present_key_is_that_of_the_newest_roster(credentials):
+    """A keyring that follows a rotation gives the new key at once, and none where the member was left out."""
+    first = credentials.roster(generations={GLOBAL: credentials.generations[:1]}, head=b"1")
+    ring = Keyring(REGISTRY, ALICE, MEMBER, first)
+    assert ring.holds(GLOBAL)
+    assert ring.current(GLOBAL) == ring.current(GLOBAL) == credentials.keys[0]
+    ring.follow(credentials.roster(head=b"2"))
+    assert ring.current(GLOBAL) == credentials.keys[-1]
+    left_out = tuple(grant for grant in credentials.grants if grant.number < 3)
+    ring = Keyring(REGISTRY, ALICE, MEMBER, first)
+    ring.current(GLOBAL)
+    ring.follow(credentials.roster(head=b"2", grants=left_out))
+    assert not ring.holds(GLOBAL)
+    with pytest.raises(NotPermitted):
+        ring.current(GLOBAL)
+
+
 def test_a_new_auditor_reads_old_history_along_the_chain(audit):
     """From the newest audit key every former one is opened, and checked against its commitment."""
     assert [audit.ring(BOB, OTHER_MEMBER).key(AUDIT, number) for number in (1, 2, 3)] == audit.keys

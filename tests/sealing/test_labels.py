@@ -1,8 +1,8 @@
 """Joining parts and separating uses: two inputs are never the same bytes."""
 
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
+from registry.log import labels as log_labels
 from registry.sealing import labels
 
 parts = st.lists(st.binary(max_size=6), max_size=4)
@@ -30,7 +30,7 @@ def test_joined_parts_tell_no_beginning_from_a_whole(one, more):
 
 
 def test_every_use_has_a_label_of_its_own():
-    """No two labels are equal, and none is the beginning of another part by its length prefix."""
-    named = {name: value for name, value in vars(labels).items() if name.isupper()}
+    """No two labels are equal, those of the log included, and none is the beginning of another by its length prefix."""
+    named = {name: value for one in (labels, log_labels) for name, value in vars(one).items() if name.isupper()}
     assert len(set(named.values())) == len(named) > 10
     assert all(value.startswith(b"token-registry/v1/") for value in named.values())

@@ -5,15 +5,26 @@ import contextlib
 import json
 import logging
 import traceback
+from datetime import UTC, datetime
 
 import pytest
 
-from registry import InvalidValue, OnConflict, RegistryError, Secret, diagnose, init_registry, open_registry
+from registry import (
+    ExportFormat,
+    InvalidValue,
+    OnConflict,
+    RegistryError,
+    Secret,
+    diagnose,
+    init_registry,
+    open_registry,
+)
 from registry.testing.zoom_stand_in import Quirk, ZoomStandIn
 from tests.service.attacks import edit, fields, token
 
 CANARY = "canary-W7mZ4kTq9xRb2vLn8cYd5hJg3sPf6aEw1uXo0iVt"
 PASSPHRASE = "correct horse canary battery"
+LATE = datetime(2999, 1, 1, tzinfo=UTC)
 
 
 def spellings(secret):
@@ -64,9 +75,10 @@ def story(registry, zoom):
     )
     attempt(lambda: registry.tokens.rename("Zoom", "Three"))
     attempt(lambda: registry.tokens.reveal("Three", "api_secret"))
-    attempt(lambda: list(registry.tokens.list()))
-    attempt(lambda: [view.document() for view in registry.tokens.list()])
-    attempt(lambda: [entry.document() for entry in registry.history()])
+    attempt(lambda: [(view, view.document()) for view in registry.tokens.list()])
+    attempt(lambda: [registry.tokens.show(view.name, as_of=LATE).document() for view in registry.tokens.list()])
+    attempt(lambda: [entry.document() for diff in (False, True) for entry in registry.history(diff=diff)])
+    attempt(lambda: [list(registry.export(format=form)) for form in ExportFormat])
     attempt(lambda: registry._ledger.store.row(registry.tokens.show("Three").id))
     attempt(lambda: registry.tokens.remove("Two"))
     attempt(lambda: (registry, registry.tokens, registry._ledger, vars(registry._ledger)))

@@ -12,9 +12,10 @@ from datetime import timedelta
 import pytest
 from msgspec import structs
 
-from registry import AlreadyExists, ClockBehind, Conflict, NotFound, StoreBusy, init_registry, open_registry
+from registry import AlreadyExists, ClockBehind, Conflict, NotFound, StoreBusy, diagnose, init_registry, open_registry
 from registry.providers import interface
 from registry.providers.zoom import ZOOM
+from registry.store.raw import open_raw
 from tests.conftest import NOON
 from tests.service.attacks import edit, fields, query, token
 
@@ -74,6 +75,42 @@ def test_two_processes_writing_at_once_lose_nothing(settings):
     assert positions == list(range(len(positions)))
     numbers = [number for (number,) in query(path, "SELECT number FROM commits ORDER BY number")]
     assert numbers == list(range(len(numbers)))
+
+
+OTHER_PROCESS = """
+import sys
+from registry import load_settings, open_registry
+from tests.service.attacks import token
+with open_registry(load_settings({"home": sys.argv[1]}, {})) as registry:
+    print([view.name for view in registry.tokens.list()])
+    registry.tokens.add(token(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(
+    "look", [open_registry, diagnose, lambda settings: open_raw(settings.store_path())], ids=range(3)
+)
+def test_a_program_that_opens_the_store_twice_keeps_its_hold_on_it(settings, look):
+    """Opening and closing once more lets go of no lock: no other program takes the log away from the first opening.
+
+    What is written then would be written nowhere.
+    """
+    init_registry(settings, name="alice")
+    home = settings.store_path().parent
+    command = [sys.executable, "-c", OTHER_PROCESS, str(home)]
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    with open_registry(settings) as kept:
+        kept.tokens.add(token("One"))
+        again = look(settings)
+        if hasattr(again, "close"):
+            again.close()
+        for name, seen in (("Two", "['One']"), ("Four", "['One', 'Three', 'Two']")):
+            done = subprocess.run([*command, name], env=environment, capture_output=True, text=True, check=True)
+            assert done.stdout.strip() == seen
+            assert (home / "registry.db-wal").exists()
+            if name == "Two":
+                kept.tokens.add(token("Three"))
+        assert [view.name for view in kept.tokens.list()] == ["Four", "One", "Three", "Two"]
 
 
 def test_an_open_registry_goes_on_behind_anothers_commits(registry, other):
@@ -181,21 +218,24 @@ def test_a_verdict_is_only_recorded_of_what_was_tested(registry, other, monkeypa
         assert other.tokens.reveal(view.name, "api_secret").reveal() == "OTHER"
 
 
-def test_a_change_between_row_and_key_is_no_integrity_error(registry, other, monkeypatch):
-    """A test reads the row and its data key of one moment; who changes them in between raises no alarm."""
+@pytest.mark.parametrize("step", ["row_by_tag", "units"])
+def test_a_change_between_row_and_proof_is_no_integrity_error(registry, other, monkeypatch, step):
+    """A test reads the row, its data key and its proof of one moment; who changes them meanwhile raises no alarm."""
     registry.tokens.add(token())
     provider = Meanwhile(lambda: None)
     monkeypatch.setattr("registry.service.token_changes.catalogue.load", lambda _: provider)
     store = registry._ledger.store
-    data_key = store.data_key
+    read = getattr(store, step)
 
-    def later(asked):
+    def afterwards(asked):
+        found = read(asked)
         monkeypatch.undo()
+        other._ledger.store.shred = lambda **_: False  # it would wait for the reader, who waits for it here
         other.tokens.edit("Zoom", edit(fields=fields("OTHER")))
         monkeypatch.setattr("registry.service.token_changes.catalogue.load", lambda _: provider)
-        return data_key(asked)
+        return found
 
-    monkeypatch.setattr(store, "data_key", later)
+    monkeypatch.setattr(store, step, afterwards)
     with pytest.raises(Conflict):
         registry.tokens.test("Zoom")
 

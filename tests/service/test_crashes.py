@@ -13,7 +13,7 @@ import importlib, os, signal, sys
 from registry import init_registry, load_settings, open_registry
 from tests.service.attacks import edit, fields
 home, module, path, when, command = sys.argv[1:]
-import registry.service.founding, registry.service.token_changes, registry.store.recorder
+import registry.service.founding, registry.service.policies, registry.service.token_changes, registry.store.recorder
 settings = load_settings({"home": home}, {})
 
 def arm():
@@ -34,28 +34,47 @@ if command == "init":
 else:
     with open_registry(settings) as opened:
         opened.tokens.show("Zoom")
+        opened.policies
         arm()
-        opened.tokens.edit("Zoom", edit(fields=fields("NEW"), description="new"))
+        if command == "edit":
+            opened.tokens.edit("Zoom", edit(fields=fields("NEW"), description="new"))
+        else:
+            opened.policies.set("allow-plaintext", "yes")
 """
 
 BEFORE_COMMIT = {
     "lock": ("registry.store.lock", "fcntl.flock", "after"),
     "put": ("registry.store.recorder", "EventStore.put", "before"),
     "first statement": ("registry.store.recorder", "CommitRecorder._insert_events", "before"),
-    "events inserted": ("registry.store.recorder", "_write_commit", "before"),
-    "all inserted": ("registry.store.recorder", "_write_commit", "after"),
+    "signed": ("registry.sealing.identity", "Identity.sign", "after"),
+    "assembled": ("registry.store.recorder", "assemble", "after"),
+    "events inserted": ("registry.store.recorder", "_write_log", "before"),
+    "log written": ("registry.store.recorder", "_write_log", "after"),
+    "all inserted": ("registry.store.recorder", "_write_rows", "after"),
     "commit": ("eventsourcing.sqlite", "SQLiteConnection.commit", "before"),
 }
 AFTER_COMMIT = {
     "committed": ("eventsourcing.sqlite", "SQLiteConnection.commit", "after"),
+    "adopted": ("registry.store.following", "Follower.adopt", "after"),
+    "pin": ("registry.pins", "Pins.put", "before"),
+    "pin half written": ("registry.pins", "os.fsync", "before"),
+    "pinned": ("registry.pins", "Pins.put", "after"),
     "shredding": ("registry.store.sqlite", "SQLiteStore.shred", "before"),
     "shredded": ("registry.store.sqlite", "SQLiteStore.shred", "after"),
+}
+AFTER_ROSTER_COMMIT = {
+    "committed": ("eventsourcing.sqlite", "SQLiteConnection.commit", "after"),
+    "following": ("registry.store.following", "Follower.advance", "before"),
+    "followed": ("registry.store.following", "Follower.advance", "after"),
+    "pin": ("registry.pins", "Pins.put", "before"),
+    "pinned": ("registry.pins", "Pins.put", "after"),
 }
 BEFORE_LINK = {
     "identity": ("registry.sealing.identity", "Identity.save", "after"),
     "create": ("registry.store.sqlite", "SQLiteStore.create", "before"),
     "tables": ("registry.store.recorder", "CommitWriter.create_tables", "after"),
-    "founding": ("registry.store.recorder", "_write_commit", "after"),
+    "founding": ("registry.store.recorder", "_write_rows", "after"),
+    "founding followed": ("registry.store.following", "Follower.advance", "after"),
     "founded": ("registry.service.founding", "_first_commit", "after"),
     "pin": ("registry.pins", "Pins.put", "before"),
     "pinned": ("registry.pins", "Pins.put", "after"),
@@ -114,6 +133,27 @@ def test_a_command_killed_after_its_commit_is_there_whole(filled, hook):
     (gone,) = set(old) - now
     for path in filled.store_path().parent.glob("registry.db*"):
         assert gone[5:] not in path.read_bytes()
+
+
+@pytest.mark.parametrize("hook", BEFORE_COMMIT.values(), ids=BEFORE_COMMIT)
+def test_a_change_of_the_roster_killed_before_its_commit_was_never_there(filled, hook):
+    """Nothing of it is in the roster or the log, and the same change succeeds afterwards."""
+    before = seen(filled), query(filled.store_path(), "SELECT * FROM commits")
+    killed(filled, hook, "policy")
+    assert (seen(filled), query(filled.store_path(), "SELECT * FROM commits")) == before
+    with open_registry(filled) as registry:
+        assert registry.policies.set("allow-plaintext", "yes")
+        assert list(registry.history())[-1].event == "policy.changed"
+
+
+@pytest.mark.parametrize("hook", AFTER_ROSTER_COMMIT.values(), ids=AFTER_ROSTER_COMMIT)
+def test_a_change_of_the_roster_killed_after_its_commit_is_there_whole(filled, hook):
+    """Wherever its author ended, everybody follows it, and the next change comes behind it."""
+    killed(filled, hook, "policy")
+    with open_registry(filled) as registry:
+        assert registry.policies.list()["allow-plaintext"] == "yes"
+        registry.policies.set("allow-plaintext", "no")
+    assert [entry["event"] for entry in seen(filled)[1]][-2:] == ["policy.changed"] * 2
 
 
 @pytest.mark.parametrize("hook", BEFORE_LINK.values(), ids=BEFORE_LINK)

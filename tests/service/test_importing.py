@@ -59,6 +59,19 @@ def test_one_bad_entry_and_nothing_is_imported(registry, commits, bad, error):
     assert (commits(), names(registry)) == (before, ["Taken"])
 
 
+def test_what_no_registry_takes_is_told_before_what_is_taken(registry):
+    """All entries are checked before any is looked up, and all are looked up before any is sealed."""
+    registry.tokens.add(token("Taken"))
+    done = []
+    with pytest.raises(InvalidValue, match="entry 3"):
+        registry.importing.run([token("One"), token("Taken"), token("a/b")], progress=done.append)
+    with pytest.raises(AlreadyExists, match="entry 2"):
+        registry.importing.run([token("One"), token("Taken")], progress=done.append)
+    assert done == []
+    registry.importing.run([token("One"), token("Two")], progress=done.append)
+    assert done == [1, 2]
+
+
 def test_a_dry_run_says_what_would_happen_and_does_nothing(registry, commits):
     """A dry run answers as the run would."""
     registry.tokens.add(token("Taken", description="old"))

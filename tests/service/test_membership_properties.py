@@ -4,8 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from hypothesis import settings as effort
-from hypothesis import strategies as st
+from hypothesis import settings as effort, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from registry import Identity, NewToken, Secret, init_registry, load_settings, open_registry

@@ -3,8 +3,7 @@
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from registry import (
     AlreadyExists,

@@ -16,6 +16,9 @@ from registry.sealing.roster_record import RosterRecord
 from registry.service.registry import store_url
 from tests.sealing.specimens import BOB
 from tests.service.attacks import fill, query, tamper
+from tests.tampering.forger import Forger
+
+LOG = r"an event of commit \d+, at position \d+ or behind it, is not the one committed|its last commit says \d+"
 
 
 @pytest.fixture
@@ -37,6 +40,21 @@ def reopened(founded, around):
             return registry.policies.list(), registry.applications.list()
 
     return reopen
+
+
+@pytest.fixture
+def rebuilt(founded, path):
+    """Return a function that makes the log anew around what stands in the store, signed with alice's identity."""
+    with contextlib.closing(open_registry(founded)._ledger) as ledger:
+        forger = Forger(path, ledger.registry, {ledger.member.id: ledger.identity})
+    return forger.rebuild
+
+
+def forget(founded, path):
+    """Make the machine know the registry's id and nothing else."""
+    pins = Pins(Path(founded.state.value))
+    known = pins.get(store_url(path))
+    pins.put(Pin(known.url, known.registry_id))
 
 
 def roster(path):
@@ -72,7 +90,7 @@ def _pinned_id(path):
 def test_the_roster_of_these_tests_opens(path, reopened):
     """Untouched, the roster is followed to its end."""
     policies, applications = reopened()
-    assert policies == {"allow-plaintext": "no"}
+    assert policies["allow-plaintext"] == "no"
     assert [application.name for application in applications] == ["Payroll"]
     assert [version for version, _, _ in roster(path)] == [1, 2, 3, 4]
 
@@ -90,7 +108,7 @@ def test_a_changed_roster_event_is_noticed(path, reopened, version, part):
         reopened()
 
 
-def test_an_event_of_another_copys_history_is_noticed(path, founded, around, reopened):
+def test_an_event_of_another_copys_history_is_noticed(path, founded, around, reopened, rebuilt):
     """Two copies that both went on cannot be spliced: each event names the one before it, not its number alone."""
     before, pins = path.read_bytes(), Pins(Path(founded.state.value))
     seen_before = pins.get(store_url(path))
@@ -106,6 +124,9 @@ def test_an_event_of_another_copys_history_is_noticed(path, founded, around, reo
         registry.policies.set("allow-plaintext", "no")
     store(path, 6, allowed)
     pins.put(seen_before)
+    with pytest.raises(IntegrityError, match=LOG):
+        reopened()
+    rebuilt()
     with pytest.raises(IntegrityError, match=r"roster event 6 .*does not follow"):
         reopened()
 
@@ -139,7 +160,7 @@ def test_reordered_roster_events_are_noticed(path, reopened):
         reopened()
 
 
-def test_a_replayed_roster_event_is_noticed(path, reopened):
+def test_a_replayed_roster_event_is_noticed(path, reopened, rebuilt):
     """An honest event at a second place does not follow the one before it."""
     ((stream, topic, state),) = query(
         path, "SELECT originator_id, topic, state FROM stored_events WHERE topic = 'policy.changed' LIMIT 1"
@@ -149,7 +170,11 @@ def test_a_replayed_roster_event_is_noticed(path, reopened):
         "INSERT INTO stored_events SELECT ?, 5, ?, ?, MAX(position) + 1, MAX(commit_number) FROM stored_events",
         parameters=(stream, topic, state),
     )
-    with pytest.raises(IntegrityError, match="roster event 5"):
+    with pytest.raises(IntegrityError, match=LOG):
+        reopened()
+    tamper(path, "UPDATE stored_events SET commit_number = commit_number + 1 WHERE originator_version = 5")
+    rebuilt()
+    with pytest.raises(IntegrityError, match=r"roster event 5 .*does not follow"):
         reopened()
 
 
@@ -198,7 +223,9 @@ def test_the_id_is_never_taken_from_the_database(path, founded, around, reopened
     """Without its pin a machine refuses a store, however whole; a damaged pin is no pin."""
     (pin,) = (path.parent / "state" / "pins").glob("*.json")
     whole = pin.read_bytes()
-    for damaged in (b"", b"{}", b"[]", whole.replace(b'"version": 1', b'"version": 2'), b"\xff"):
+    versions = (whole.replace(b'"version": 2', b'"version": %d' % number) for number in (1, 3))
+    for damaged in (b"", b"{}", b"[]", *versions, b"\xff"):
+        assert damaged != whole
         pin.write_bytes(damaged)
         with pytest.raises(Unusable, match="damaged"):
             reopened()
@@ -240,17 +267,22 @@ def test_the_roster_is_not_read_twice(path, founded, around):
             list(registry.history())
 
 
-def test_a_roster_event_outside_the_roster_is_noticed(path, founded, around):
+def test_a_roster_event_outside_the_roster_is_noticed(path, founded, around, rebuilt):
     """An event with a topic of the roster in any other stream was signed by nobody."""
     with open_registry(founded, surroundings=around) as registry:
         tamper(
             path,
             "INSERT INTO stored_events SELECT ?, 1, topic, state, (SELECT MAX(position) + 1 FROM stored_events),"
-            " commit_number FROM stored_events WHERE topic = 'policy.changed' LIMIT 1",
+            " (SELECT MAX(number) + 1 FROM commits) FROM stored_events WHERE topic = 'policy.changed' LIMIT 1",
             parameters=("7" * 32,),
         )
-        with pytest.raises(IntegrityError):
+        with pytest.raises(IntegrityError, match=LOG):
             list(registry.history())
+        rebuilt()
+        with pytest.raises(IntegrityError, match=r"commit \d+ has an event of the roster in the wrong place"):
+            list(registry.history())
+    with pytest.raises(IntegrityError, match=r"commit \d+ has an event of the roster in the wrong place"):
+        open_registry(founded, surroundings=around)
 
 
 def signed_by_alice(founded, around, version, topic, core, document):
@@ -263,7 +295,7 @@ def signed_by_alice(founded, around, version, topic, core, document):
         return RosterRecord(core, sealed, roster_record.sign(ledger.identity, linked)).encoded()
 
 
-def test_a_core_that_tells_a_sealed_field_is_refused(path, founded, around, reopened):
+def test_a_core_that_tells_a_sealed_field_is_refused(path, founded, around, reopened, rebuilt):
     """Names, reasons and hosts never stand in the clear, not even if an admin's client writes them there."""
     record = RosterRecord.parse(roster(path)[3][2])
     core = json.dumps(json.loads(record.core) | {"reason": "told"}, separators=(",", ":")).encode()
@@ -271,18 +303,23 @@ def test_a_core_that_tells_a_sealed_field_is_refused(path, founded, around, reop
     store(path, 4, signed_by_alice(founded, around, 4, "policy.changed", core, sealed))
     with pytest.raises(IntegrityError, match="must be sealed"):
         reopened()
+    forget(founded, path)
+    rebuilt()
+    with pytest.raises(IntegrityError, match="must be sealed"):
+        reopened()
 
 
-def test_a_sealed_part_that_contradicts_its_core_is_refused(path, founded, around):
+def test_a_sealed_part_that_contradicts_its_core_is_refused(path, founded, around, rebuilt):
     """What auditors read is what clients obey: the sealed part cannot tell another policy than the core."""
     record = RosterRecord.parse(roster(path)[3][2])
     sealed = {"host": "h", "client": "c", "value": "yes"}
     store(path, 4, signed_by_alice(founded, around, 4, "policy.changed", record.core, sealed))
-    pins = Pins(Path(founded.state.value))
-    known = pins.get(store_url(path))
-    pins.put(Pin(known.url, known.registry_id))  # a machine that has not seen the event as it was
+    forget(founded, path)  # a machine that has not seen the event as it was
+    with pytest.raises(IntegrityError, match=LOG):
+        open_registry(founded, surroundings=around)
+    rebuilt()
     with open_registry(founded, surroundings=around) as registry:
-        assert registry.policies.list() == {"allow-plaintext": "no"}
+        assert registry.policies.list()["allow-plaintext"] == "no"
         with pytest.raises(IntegrityError, match="contradicts"):
             list(registry.history())
 

@@ -123,7 +123,7 @@ def test_even_the_former_keys_in_memory_do_not_help_without_the_data_key(registr
     assert events[0].credentials.box == old.box
     (row,) = ledger.store.rows()
     new_place = BoxPlace(ledger.registry, row.token, row.box_revision)
-    wrapped = ledger.store.data_key(row.token)
+    wrapped = row.wrapped
     key = ledger.keyring.current("global").key
     data_key = credentials.unwrap(key, "global", new_place, wrapped)
     for place in (old.place, new_place):

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from registry import HistoryQuery, IntegrityError, RegistryError, open_registry
+from registry import HistoryQuery, IntegrityError, OnConflict, RegistryError, open_registry
 from registry.sealing import envelope, hpke
 from registry.sealing.envelope import Place
 from tests.service.attacks import edit, fields, fill, query, tamper, token
@@ -92,6 +92,14 @@ def test_exchanged_names_are_noticed(registry, path, ids):
                 use(name)
 
 
+def test_an_import_overwrites_no_row_under_a_name_that_is_not_its_own(registry, path, ids):
+    """Whoever gives a token the tag of another's name cannot lead the credentials of the other into it."""
+    swap(path, "tokens", "token_id", "name_tag", *ids)
+    tamper(path, "UPDATE tokens SET name_tag = x'00' WHERE token_id = ?", parameters=(ids[0],))
+    with pytest.raises(IntegrityError, match=f"{ids[1]}: the row is not the token's current one"):
+        registry.importing.run([token("Zoom")], on_conflict=OnConflict.OVERWRITE)
+
+
 def test_a_row_of_another_scope_does_not_pass_for_this_one(registry, path, ids):
     """An application's row under a global name's tag is noticed."""
     ((own,),) = query(path, "SELECT token_id FROM tokens WHERE application_id IS NOT NULL")
@@ -118,9 +126,10 @@ def test_a_row_moved_to_another_application_is_noticed(registry, path):
 
 
 def test_a_missing_data_key_is_named(registry, path, ids):
-    """A token whose data key was deleted can be listed, and is named when it is opened."""
+    """A token whose data key was deleted is no current row any more: a list says so, and whoever opens it is told."""
     tamper(path, "DELETE FROM data_keys")
-    assert len(list(registry.tokens.list())) == 3
+    with pytest.raises(IntegrityError, match="the current rows are not the ones committed"):
+        list(registry.tokens.list())
     with pytest.raises(IntegrityError, match=ids[0]):
         registry.tokens.reveal("Zoom", "api_secret")
 
@@ -183,11 +192,39 @@ def test_an_event_cannot_leave_its_stream_by_another_spelling(registry, path, id
         list(registry.history())
 
 
-def test_a_members_events_cannot_be_hidden_from_its_name(registry, path):
-    """Whose an event is stands in its sealed contents, not in the column of its commit."""
-    by_alice = [entry.position for entry in registry.history(HistoryQuery(actor="alice"))]
+def test_a_members_events_cannot_be_hidden_from_its_name(registry, path, founded, around):
+    """Who made a commit is signed: the column of another author is refused, and hides nothing from a name."""
+    assert list(registry.history(HistoryQuery(actor="alice")))
     tamper(path, "UPDATE commits SET author = ?", parameters=("b" * 32,))
-    assert [entry.position for entry in registry.history(HistoryQuery(actor="alice"))] == by_alice
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match="commit 6 is not the one that was seen before"):
+            list(registry.history(HistoryQuery(actor="alice")))
+    with pytest.raises(IntegrityError, match=r"another history: its commit \d is not the one that this"):
+        open_registry(founded, surroundings=around)
+
+
+def test_nobody_is_told_that_a_token_never_was(registry, path, ids):
+    """Where the events of a token were dropped, asking for its history is an alarm, by its name, id or application."""
+    tamper(path, "DELETE FROM stored_events WHERE originator_id = ?", parameters=(ids[1],))
+    for query_ in (
+        HistoryQuery(token="Zoom Two"),
+        HistoryQuery(token=ids[1]),
+        HistoryQuery(token="None", app="Payroll"),
+    ):
+        with pytest.raises(IntegrityError, match="the events of the history are not the ones committed"):
+            list(registry.history(query_))
+
+
+@pytest.mark.parametrize("last", [None, 1])
+def test_a_former_commits_author_is_part_of_the_history(registry, path, last):
+    """Also behind what a machine has seen, no author, time or event is exchanged without the reader's noticing."""
+    for column, value in (("author", "b" * 32), ("at", "2027-01-31T12:00:00Z")):
+        ((known,),) = query(path, f"SELECT {column} FROM commits WHERE number = 2")
+        tamper(path, f"UPDATE commits SET {column} = ? WHERE number = 2", parameters=(value,))
+        with pytest.raises(IntegrityError, match=r"another author|are not the ones committed"):
+            list(registry.history(HistoryQuery(last=last)))
+        tamper(path, f"UPDATE commits SET {column} = ? WHERE number = 2", parameters=(known,))
+    assert list(registry.history(HistoryQuery(last=last)))
 
 
 def test_credentials_of_another_provider_are_noticed(registry, path, ids):
@@ -211,16 +248,29 @@ def test_lost_commits_are_an_integrity_error(registry, path):
         list(registry.history())
 
 
+def test_an_error_of_the_database_shows_no_value(registry, path):
+    """Where a column holds a text that is none, the error names the column and not what stands in it."""
+    tamper(path, "UPDATE tokens SET plain = CAST(x'73656372657420FF0A' AS TEXT)")
+    for use in (lambda: registry.tokens.show("Zoom"), lambda: list(registry.tokens.list())):
+        with pytest.raises(RegistryError, match=r"Could not decode to UTF-8 column 'plain'") as caught:
+            use()
+        assert "secret" not in str(caught.value)
+
+
 TABLES = {
     "stored_events": ("originator_id", "originator_version", "topic", "state", "position", "commit_number"),
-    "commits": ("number", "author", "at", "size"),
+    "commits": (
+        *("number", "author", "at", "size", "root", "present", "roster_length", "roster_head"),
+        *("shredded", "signature"),
+    ),
+    "log_nodes": ("number", "hash"),
+    "present_units": ("unit", "data"),
     "tokens": (
         *("token_id", "application_id", "name_tag", "version", "revision"),
         *("box_revision", "card", "box", "plain"),
     ),
     "data_keys": ("token_id", "wrapped"),
     "fingerprints": ("token_id", "fingerprint"),
-    "marks": ("name", "value"),
 }
 USES = (
     lambda registry: list(registry.tokens.list()),
@@ -228,6 +278,9 @@ USES = (
     lambda registry: registry.tokens.reveal("Zoom", "api_secret"),
     lambda registry: list(registry.history()),
     lambda registry: registry.applications.list(),
+    lambda registry: registry.log.proof(1),
+    lambda registry: registry.log.consistency(2, 5),
+    lambda registry: registry.policies.set("allow-plaintext", "yes"),
     lambda registry: registry.tokens.add(token("New")),
 )
 CELLS = [(table, column) for table, columns in TABLES.items() for column in columns]

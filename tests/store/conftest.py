@@ -45,6 +45,16 @@ def contents(founding):
 @pytest.fixture
 def writer(store, contents, founding):
     """Return alice at the store, after the founding."""
-    writer = Writer(store, contents, founding.event.by)
+    writer = Writer(store, contents, founding.event.by, founding.registry, ALICE)
     writer.put([founding.event])
     return writer
+
+
+@pytest.fixture
+def forger(writer):
+    """Return who holds a store with five commits, and can sign as alice, who made them all."""
+    writer.put([writer.created(1), writer.tested(1, 2)], rows=[row(1)])
+    writer.put([writer.created(2)], rows=[row(2)], shred=True)
+    writer.put([policy(writer, 2)])
+    writer.put([writer.tested(1, 3), writer.tested(2, 2)], rows=[row(1, version=3)])
+    return Forger(writer.store.path, writer.registry, {writer.member: ALICE})

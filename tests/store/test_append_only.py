@@ -5,13 +5,13 @@ import sqlite3
 import pytest
 
 from registry.store import schema
-from tests.store.commits import row, token_id
+from tests.store.commits import row
 
 
 @pytest.fixture
 def path(writer):
     """Return the file of a store with two commits."""
-    writer.put([writer.created(1), writer.tested(1, 2)], rows=[row(1)], data_keys={token_id(1): b"k"})
+    writer.put([writer.created(1), writer.tested(1, 2)], rows=[row(1)])
     return writer.store.path
 
 
@@ -29,6 +29,9 @@ def rows(connection, table):
 
 
 EVENT = "SELECT originator_id, originator_version, topic, x'00', position, commit_number FROM stored_events LIMIT 1"
+REST = "at, size, root, present, roster_length, roster_head, shredded, signature"
+COMMIT = "'x', 0, x'00', x'00', 0, x'00', 0, x'00'"
+HISTORY = ("stored_events", "commits", "log_nodes")
 OTHER = "SELECT '{:032x}', 1, topic, x'00', position, commit_number FROM stored_events LIMIT 1"
 
 
@@ -46,25 +49,35 @@ OTHER = "SELECT '{:032x}', 1, topic, x'00', position, commit_number FROM stored_
         f"INSERT OR IGNORE INTO stored_events {EVENT}",
         f"INSERT INTO stored_events {EVENT} ON CONFLICT DO UPDATE SET state = x'00'",
         "UPDATE commits SET author = 'x'",
+        "UPDATE OR REPLACE commits SET number = 0",
         "DELETE FROM commits",
-        "INSERT OR REPLACE INTO commits SELECT number, 'x', at, size FROM commits",
-        "REPLACE INTO commits VALUES (0, 'x', 'x', 0)",
-        "INSERT INTO commits VALUES (0, 'x', 'x', 0) ON CONFLICT (number) DO UPDATE SET author = 'x'",
+        f"INSERT OR REPLACE INTO commits SELECT number, 'x', {REST} FROM commits",
+        f"REPLACE INTO commits VALUES (0, 'x', {COMMIT})",
+        f"INSERT INTO commits VALUES (0, 'x', {COMMIT}) ON CONFLICT (number) DO UPDATE SET author = 'x'",
+        "UPDATE log_nodes SET hash = x'00'",
+        "UPDATE OR REPLACE log_nodes SET number = 0",
+        "DELETE FROM log_nodes WHERE number = 1",
+        "INSERT OR REPLACE INTO log_nodes SELECT number, x'00' FROM log_nodes",
+        "REPLACE INTO log_nodes VALUES (2, x'00')",
+        "INSERT OR IGNORE INTO log_nodes VALUES (2, x'00')",
+        "INSERT INTO log_nodes VALUES (0, x'00') ON CONFLICT (number) DO UPDATE SET hash = x'00'",
     ],
 )
 def test_what_was_appended_stays(stranger, statement):
-    """Updating, deleting and replacing events or commits is refused by the file itself."""
-    before = rows(stranger, "stored_events"), rows(stranger, "commits")
+    """Updating, deleting and replacing events, commits or nodes of the log is refused by the file itself."""
+    before = [rows(stranger, table) for table in HISTORY]
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         stranger.execute(statement)
-    assert (rows(stranger, "stored_events"), rows(stranger, "commits")) == before
+    assert [rows(stranger, table) for table in HISTORY] == before
+    assert all(before)
 
 
 def test_current_rows_may_be_replaced(stranger):
-    """Only the history is append-only: rows and data keys are the present."""
+    """Only the history is append-only: rows, data keys and units are the present."""
     stranger.execute("DELETE FROM data_keys")
     stranger.execute("UPDATE tokens SET version = 2")
-    assert rows(stranger, "data_keys") == []
+    stranger.execute("DELETE FROM present_units")
+    assert rows(stranger, "data_keys") == rows(stranger, "present_units") == []
 
 
 @pytest.mark.parametrize(("pragma", "value"), [("synchronous", 2), ("secure_delete", 1), ("journal_mode", "wal")])

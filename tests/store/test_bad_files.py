@@ -1,6 +1,7 @@
 """Files that are no store: each has its error, and none is touched."""
 
 import hashlib
+import os
 import sqlite3
 
 import pytest
@@ -54,6 +55,8 @@ UNREADABLE = {
     "no application": header(68, 0),
     "newer schema": header(60, schema.SCHEMA_VERSION + 1),
     "newest schema": header(60, 0xFFFFFFFF),
+    "older schema": header(60, schema.FIRST_VERSION - 1),
+    "no schema": header(60, 0),
 }
 
 
@@ -77,6 +80,18 @@ def test_a_newer_schema_is_called_newer(path):
     assert caught.value.hint == "update this program"
 
 
+def test_a_schema_from_before_the_log_is_called_so(path):
+    """Nobody signed what such a store holds: it is not read on trust, and not changed into one of today's."""
+    before = path.read_bytes()
+    for version in range(schema.FIRST_VERSION):
+        header(60, version)(path)
+        with pytest.raises(StoreUnreadable, match="from before there was a log") as caught:
+            SQLiteStore.open(path)
+        assert "found a new registry" in caught.value.hint
+    path.write_bytes(before)
+    SQLiteStore.open(path).close()
+
+
 def test_nothing_there_is_missing_and_stays_so(founded, around):
     """Opening a store that is not there makes none."""
     path = founded.store_path()
@@ -87,10 +102,12 @@ def test_nothing_there_is_missing_and_stays_so(founded, around):
     assert fingerprint(path) == before
 
 
-def test_a_folder_is_no_store(tmp_path):
-    """A folder in the store's place is unreadable."""
-    with pytest.raises(StoreUnreadable):
-        SQLiteStore.open(tmp_path)
+def test_what_is_no_file_is_no_store(tmp_path):
+    """A folder in the store's place is unreadable, and a pipe is not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(StoreUnreadable):
+            SQLiteStore.open(place)
 
 
 @pytest.mark.parametrize("sixteenths", range(1, 16))

@@ -1,40 +1,53 @@
 """The contract of every store: what it keeps, in which order, and that a commit is whole or not there."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
-from registry.errors import Conflict
-from registry.store.rows import Head
-from tests.store.commits import NOON, PAYROLL, row, token_id
+from registry.errors import Conflict, IntegrityError
+from registry.log import merkle, present
+from tests.store.commits import NOON, PAYROLL, row, tag, token_id
 
 
 def everything(store):
     """Return all that can be read from a store, to compare before with after."""
     tokens = [token_id(number) for number in range(5)]
-    keys = {token: store.data_key(token) for token in tokens}
     prints = {token: store.known_fingerprints(token, [b"f1", b"f2"]) for token in tokens}
-    return store.head(), list(store.events()), list(store.rows()), keys, prints, store.shred_due()
+    log = list(store.commits()), store.nodes(range(50)), units(store)
+    return store.head(), list(store.events()), list(store.rows()), prints, log
 
 
-class Broken:
-    """A sequence that can be asked for its length but not read: the commit fails in its middle."""
+def units(store):
+    """Return every unit of the present that a store holds."""
+    return store.units(range(present.UNITS))
 
-    def __len__(self):
-        """Claim one item."""
-        return 1
+
+class Broken(list):
+    """A sequence that fails when it is read, after it was read well some times: in the middle of the commit."""
+
+    def __init__(self, items=(), times=0):
+        """Hold some items."""
+        super().__init__(items)
+        self.times = times
 
     def __iter__(self):
-        """Fail."""
-        raise RuntimeError("in the middle of the commit")
+        """Fail, if it was read often enough."""
+        if not self.times:
+            raise RuntimeError("in the middle of the commit")
+        self.times -= 1
+        return super().__iter__()
 
 
 def test_an_empty_store_has_no_head(store):
     """Before its first commit a store is empty in every respect."""
-    assert store.head() is None
-    assert list(store.events()) == list(store.rows()) == []
-    assert store.stream_version(token_id(1)) == 0
-    assert store.data_key(token_id(1)) is None
+    assert store.head() is store.commit(0) is store.commit_of_size(0) is None
+    assert list(store.events()) == list(store.rows()) == list(store.commits()) == []
+    assert store.stream_version(token_id(1)) == store.size() == 0
+    assert store.row(token_id(1)) is None
+    assert store.nodes(range(3)) == store.units(range(3)) == {}
 
 
 def test_commits_and_positions_are_dense_from_zero(writer):
@@ -46,7 +59,65 @@ def test_commits_and_positions_are_dense_from_zero(writer):
     assert [event.commit for event in logged] == [0, 1, 1, 2]
     assert [event.at for event in logged] == [NOON + timedelta(seconds=event.commit) for event in logged]
     assert {event.author for event in logged} == {writer.member}
-    assert writer.store.head() == Head(2, NOON + timedelta(seconds=2), 4)
+    assert [made.number for made in writer.store.commits()] == [0, 1, 2]
+    assert [(made.size, made.at) for made in writer.store.commits(0)] == [
+        (3, NOON + timedelta(seconds=1)),
+        (4, NOON + timedelta(seconds=2)),
+    ]
+    assert writer.store.size() == 4
+
+
+def test_a_commit_is_found_by_its_number_and_by_its_size(writer):
+    """The newest commit, that of a number, and that with which there were so many events, are the ones written."""
+    made = [writer.store.head()]
+    made.append(writer.put([writer.created(1), writer.tested(1, 2)], rows=[row(1)]).commit)
+    made.append(writer.put([writer.created(2)], rows=[row(2)]).commit)
+    store = writer.store
+    assert store.head() == made[-1]
+    assert list(store.commits()) == [store.commit(number) for number in range(3)] == made
+    assert [store.commit_of_size(size) for size in range(6)] == [None, made[0], None, made[1], made[2], None]
+    assert store.commit(3) is None
+    assert {one.author for one in made} == {writer.member}
+
+
+def test_many_commits_come_in_pages_and_in_order(writer):
+    """Commits come one behind another, however many; a page's edge neither drops nor doubles one."""
+    for version in range(1, 603):
+        writer.put([writer.created(1) if version == 1 else writer.tested(1, version)])
+    for after in (-1, 0, 499, 500, 501, 602, 603):
+        assert [made.number for made in writer.store.commits(after)] == list(range(after + 1, 603))
+
+
+def test_the_log_and_the_present_are_those_of_what_is_stored(writer):
+    """After each commit, nodes and units are just those of its events and rows, and its roots are over them."""
+    store = writer.store
+    steps = [
+        {"rows": [row(1), row(2, application=PAYROLL)]},
+        {"rows": [row(1, version=2, name="other"), row(3)]},
+        {"dropped": [token_id(2)]},
+        {"dropped": [token_id(1), token_id(3)], "rows": [row(4, name="other")]},
+        {"dropped": [token_id(4)]},
+        {},
+    ]
+    for version, wished in enumerate(steps, 1):
+        made = writer.put([writer.created(1) if version == 1 else writer.tested(1, version)], **wished).commit
+        leaves = [logged.leaf(writer.registry).hashed() for logged in store.events()]
+        levels = merkle.complete_levels(leaves)
+        nodes = {merkle.node_number(level, i): node for level, some in enumerate(levels) for i, node in enumerate(some)}
+        assert store.nodes(range(100)) == nodes
+        assert made.root == merkle.root_of(leaves)
+        now = present.recompute((one.name_tag, one.digest(writer.registry)) for one in store.rows())
+        assert (made.present, units(store)) == (now.root, now.units)
+    assert now.root == present.EMPTY_ROOT
+
+
+def test_the_history_can_be_read_up_to_a_position(writer):
+    """Events before a position alone come, also by topics."""
+    writer.put([writer.created(1), writer.tested(1, 2), writer.created(2)])
+    assert [event.position for event in writer.store.events(end=2)] == [0, 1]
+    assert [event.position for event in writer.store.events(1, end=3)] == [1, 2]
+    assert [event.position for event in writer.store.events(0, ["token.created"], end=3)] == [1]
+    assert list(writer.store.events(2, end=2)) == []
 
 
 def test_streams_are_read_apart(writer, founding):
@@ -62,61 +133,68 @@ def test_streams_are_read_apart(writer, founding):
 
 def test_what_one_commit_writes_is_there_after_it(writer):
     """Events, rows, data keys and fingerprints of one commit are all there."""
-    rows = [row(1), row(2, application=PAYROLL, plain=b"readable")]
+    rows = [row(1, wrapped=b"k1"), row(2, application=PAYROLL, plain=b"readable", wrapped=b"k2")]
     prints = [(token_id(1), b"f1"), (token_id(1), b"f1"), (token_id(2), b"f2")]
-    writer.put([writer.created(1), writer.created(2)], rows=rows, data_keys={token_id(1): b"k"}, fingerprints=prints)
+    writer.put([writer.created(1), writer.created(2)], rows=rows, fingerprints=prints)
     store = writer.store
     assert list(store.rows()) == rows
-    assert (store.row(token_id(1)), store.row_by_tag(b"tag 2")) == (rows[0], rows[1])
-    assert store.rows_of(PAYROLL) == rows[1:]
-    assert (store.data_key(token_id(1)), store.data_key(token_id(2))) == (b"k", None)
+    assert (store.row(token_id(1)), store.row_by_tag(tag(2))) == (rows[0], rows[1])
+    assert store.row_by_tag(tag("none")) is store.row(token_id(3)) is None
     assert store.known_fingerprints(token_id(1), [b"f1", b"f2"]) == {b"f1"}
 
 
 def test_a_later_commit_replaces_rows_and_keys_and_adds_fingerprints(writer):
     """The current row and the data key are the last ones written; fingerprints stay known."""
-    writer.put([writer.created(1)], rows=[row(1)], data_keys={token_id(1): b"k"}, fingerprints=[(token_id(1), b"f1")])
-    newer = row(1, tag=b"other", version=2)
-    prints = [(token_id(1), b"f2")]
-    writer.put([writer.tested(1, 2)], rows=[newer], data_keys={token_id(1): b"k2"}, fingerprints=prints)
+    writer.put([writer.created(1)], rows=[row(1)], fingerprints=[(token_id(1), b"f1")])
+    newer = row(1, name="other", version=2, wrapped=b"k2")
+    writer.put([writer.tested(1, 2)], rows=[newer], fingerprints=[(token_id(1), b"f2")])
     assert list(writer.store.rows()) == [newer]
-    assert writer.store.row_by_tag(b"tag 1") is None
-    assert writer.store.data_key(token_id(1)) == b"k2"
+    assert writer.store.row_by_tag(tag(1)) is None
     assert writer.store.known_fingerprints(token_id(1), [b"f1", b"f2", b"f3"]) == {b"f1", b"f2"}
 
 
 def test_a_dropped_token_leaves_its_events_only(writer):
     """Row, data key and fingerprints of a dropped token go, others stay."""
     for number in (1, 2):
-        token = token_id(number)
-        writer.put([writer.created(number)], rows=[row(number)], data_keys={token: b"k"}, fingerprints=[(token, b"f1")])
+        writer.put([writer.created(number)], rows=[row(number)], fingerprints=[(token_id(number), b"f1")])
     writer.put([writer.tested(1, 2)], dropped=[token_id(1)])
     store = writer.store
     assert list(store.rows()) == [row(2)]
-    assert (store.data_key(token_id(1)), store.data_key(token_id(2))) == (None, b"k")
+    with closing(sqlite3.connect(store.path)) as connection:
+        assert connection.execute("SELECT token_id FROM data_keys").fetchall() == [(token_id(2),)]
     assert [store.known_fingerprints(token_id(number), [b"f1"]) for number in (1, 2)] == [set(), {b"f1"}]
     assert store.stream_version(token_id(1)) == 2
 
 
 def test_names_may_change_hands_within_a_commit(writer):
     """Two tokens may exchange names in one commit; the unique index holds after it, not within."""
-    writer.put([writer.created(1), writer.created(2)], rows=[row(1, tag=b"a"), row(2, tag=b"b")])
-    writer.put([writer.tested(1, 2)], rows=[row(1, tag=b"b"), row(2, tag=b"a")])
-    assert writer.store.row_by_tag(b"a").token == token_id(2)
+    writer.put([writer.created(1), writer.created(2)], rows=[row(1, name="a"), row(2, name="b")])
+    writer.put([writer.tested(1, 2)], rows=[row(1, name="b"), row(2, name="a")])
+    assert writer.store.row_by_tag(tag("a")).token == token_id(2)
+    writer.put([writer.tested(1, 3)], rows=[row(3, name="a")], dropped=[token_id(2)])
+    assert writer.store.row_by_tag(tag("a")).token == token_id(3)
 
 
-@pytest.mark.parametrize(
-    "wished",
-    [{"number": 0}, {"number": 1}, {"size": 0}, {"size": 1}, {"size": 99}],
-    ids=["founding again", "number taken", "empty before", "one behind", "ahead"],
-)
-def test_a_commit_that_is_not_the_next_is_a_conflict(writer, wished):
+NOT_NEXT = {
+    "founding again": lambda before, head: None,
+    "number taken": lambda before, head: before,
+    "size of before": lambda before, head: structs.replace(head, size=before.size),
+    "one behind": lambda before, head: structs.replace(head, size=head.size - 1),
+    "ahead": lambda before, head: structs.replace(head, size=head.size + 97),
+    "a number left out": lambda before, head: structs.replace(head, number=head.number + 1),
+}
+
+
+@pytest.mark.parametrize("parent", NOT_NEXT.values(), ids=NOT_NEXT)
+def test_a_commit_that_is_not_the_next_is_a_conflict(writer, parent):
     """A number that is taken, or a size other than the present, means somebody else was faster."""
+    before = writer.store.head()
     writer.put([writer.created(1)], rows=[row(1)])
-    before = everything(writer.store)
+    writer.put([writer.tested(1, 2)])
+    stood = everything(writer.store)
     with pytest.raises(Conflict):
-        writer.put([writer.created(2)], **({"rows": [row(2)], "data_keys": {token_id(2): b"k"}} | wished))
-    assert everything(writer.store) == before
+        writer.put([writer.created(2)], rows=[row(2)], parent=parent(before, writer.store.head()))
+    assert everything(writer.store) == stood
 
 
 def test_a_version_that_is_taken_is_a_conflict(writer):
@@ -124,30 +202,44 @@ def test_a_version_that_is_taken_is_a_conflict(writer):
     writer.put([writer.created(1)], rows=[row(1)])
     before = everything(writer.store)
     with pytest.raises(Conflict):
-        writer.put([writer.created(2), writer.created(1)], rows=[row(2)], data_keys={token_id(2): b"k"})
+        writer.put([writer.created(2), writer.created(1)], rows=[row(2)])
     assert everything(writer.store) == before
 
 
-def test_a_name_that_is_taken_is_a_conflict(writer):
-    """Two rows cannot have one tag; the commit that tries is not there at all."""
-    writer.put([writer.created(1)], rows=[row(1, tag=b"a")])
+def test_a_name_that_is_taken_is_not_taken_again(writer):
+    """Two rows cannot have one tag; the commit that tries is not there at all, whatever the store shows of the name."""
+    writer.put([writer.created(1)], rows=[row(1, name="a")])
+    before = everything(writer.store)
+    with pytest.raises(IntegrityError, match="a row is not there that should be, or one that should not"):
+        writer.put([writer.created(2)], rows=[row(2, name="a")], shred=True)
+    assert everything(writer.store) == before
+    with closing(sqlite3.connect(writer.store.path)) as connection, connection:
+        connection.execute("UPDATE tokens SET name_tag = ?", (tag("b"),))
     before = everything(writer.store)
     with pytest.raises(Conflict):
-        writer.put([writer.created(2)], rows=[row(2, tag=b"a")], data_keys={token_id(2): b"k"}, shred=True)
+        writer.put([writer.created(2)], rows=[row(2, name="b")], shred=True)
+    with pytest.raises(IntegrityError, match="a row is not there that should be"):
+        writer.put([writer.created(2)], rows=[row(2, name="a")], shred=True)
     assert everything(writer.store) == before
 
 
-@pytest.mark.parametrize("part", ["rows", "fingerprints", "dropped"])
-def test_a_commit_that_fails_in_its_middle_leaves_nothing(writer, part):
-    """An exception while rows, keys or fingerprints are written takes the events back with it."""
-    writer.put([writer.created(1)], rows=[row(1)], data_keys={token_id(1): b"k"}, fingerprints=[(token_id(1), b"f1")])
+@pytest.mark.parametrize(
+    ("part", "times"),
+    [("rows", 0), *(("rows", times) for times in range(1, 4)), ("fingerprints", 0), ("dropped", 0)],
+)
+def test_a_commit_that_fails_in_its_middle_leaves_nothing(writer, part, times):
+    """An exception while log, rows, keys or fingerprints are written takes the events back with it."""
+    writer.put([writer.created(1)], rows=[row(1)], fingerprints=[(token_id(1), b"f1")])
     before = everything(writer.store)
-    wished = {"rows": [row(2)], "data_keys": {token_id(1): b"k2"}, "fingerprints": [(token_id(1), b"f2")]}
+    changed, replaced = row(1, version=2, wrapped=b"k2", name="other"), {token_id(1): row(1)}
+    wished = {"rows": [changed, row(2)], "replaced": replaced, "fingerprints": [(token_id(1), b"f2")], "dropped": []}
+    broken = Broken(wished[part], times)
     with pytest.raises(RuntimeError):
-        writer.put([writer.created(2)], **(wished | {"shred": True, part: Broken()}))
+        writer.put([writer.created(2)], **(wished | {"shred": True, part: broken}))
+    assert broken.times == 0
     assert everything(writer.store) == before
     writer.put([writer.created(2)], **wished)
-    assert writer.store.data_key(token_id(1)) == b"k2"
+    assert writer.store.row(token_id(1)) == changed
 
 
 def test_a_long_history_comes_in_pages_and_in_order(writer):
@@ -179,18 +271,31 @@ def test_the_history_can_be_read_by_topics(writer):
 
 def test_what_is_there_is_there_for_the_next_to_open(writer):
     """A second connection to the same place reads the same."""
-    writer.put([writer.created(1)], rows=[row(1)], data_keys={token_id(1): b"k"}, shred=True)
+    writer.put([writer.created(1)], rows=[row(1)], shred=True)
     again = type(writer.store).open(writer.store.path)
     assert everything(again) == everything(writer.store)
     again.close()
 
 
 def test_shredding_is_due_until_it_is_done(writer):
-    """A commit that overwrites keys marks that it is due; the next commit after the shredding takes the mark away."""
+    """A commit that overwrites keys says that it is due; the next commit after the shredding says that it is done."""
     store = writer.store
-    writer.put([writer.created(1)], rows=[row(1)], data_keys={token_id(1): b"k"}, shred=True)
-    assert (store.shred_due(), store.shred_pending()) == (True, True)
+    writer.put([writer.created(1)], rows=[row(1)], shred=True)
+    assert (store.head().shred_due, store.head().shredded, store.shred_pending()) == (True, 1, True)
     assert store.shred()
     assert not store.shred_pending()
     writer.put([writer.tested(1, 2)])
-    assert (store.shred_due(), store.shred_pending()) == (False, False)
+    assert (store.head().shred_due, store.head().shredded, store.shred_pending()) == (False, 3, False)
+
+
+def test_what_is_not_shredded_is_remembered_with_the_commit_that_first_destroyed_it(writer):
+    """Commits behind it neither forget what is due nor take its place, whether they destroy more or not."""
+    store = writer.store
+    writer.put([writer.created(1)], rows=[row(1)])
+    assert store.head().shredded == 2
+    for version, shred in ((2, True), (3, False), (4, True), (5, False)):
+        writer.put([writer.tested(1, version)], shred=shred)
+        assert (store.head().shredded, store.head().shred_due, store.shred_pending()) == (2, True, True)
+    assert store.shred()
+    writer.put([writer.tested(1, 6)], shred=True)
+    assert (store.head().shredded, store.head().shred_due) == (6, True)

@@ -26,6 +26,10 @@ def test_an_untouched_store_opens(path):
     ("statement", "named"),
     [
         ("DROP TRIGGER stored_events_no_delete", "CREATE TRIGGER stored_events_no_delete is missing"),
+        ("DROP TRIGGER log_nodes_no_update", "CREATE TRIGGER log_nodes_no_update is missing"),
+        ("DROP TRIGGER commits_no_replace", "CREATE TRIGGER commits_no_replace is missing"),
+        ("DROP TABLE present_units", "CREATE TABLE present_units is missing"),
+        ("CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)", "CREATE TABLE marks is no part"),
         ("DROP INDEX tokens_by_application", "CREATE INDEX tokens_by_application is missing"),
         ("ALTER TABLE commits ADD COLUMN more TEXT", "CREATE TABLE commits"),
         ("CREATE TABLE kept (key BLOB)", "CREATE TABLE kept.* is no part of a registry"),

@@ -1,0 +1,178 @@
+"""Resolving tokens for running apps: thousands of times a second, and never with what is out of date.
+
+Opened credentials stay in memory. Before every answer the store is asked whether anything has changed, and the path
+whether it still leads to the same file; both together take a few microseconds. Only after a change are the new commits
+followed, and each token that is asked for again compared with the present: a row that was put back to an older state,
+or hidden so that a global token of the same name would answer, is noticed there.
+"""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from registry.domain.token_events import TokenDisclosed
+from registry.errors import NotPermitted, RegistryError
+from registry.service.disclosing import Asked, Disclosing, Resolved, disclosed
+from registry.service.ledger import Ledger
+from registry.service.recording import Recorder
+from registry.store.rows import TokenRow
+
+_Key = tuple[str, str | None, bool, str | None]
+
+
+class _Answer:
+    """What was resolved, and by which row."""
+
+    __slots__ = ("resolved", "row")
+
+    def __init__(self, row: TokenRow, resolved: Resolved) -> None:
+        self.row = row
+        self.resolved = resolved
+
+
+class Resolver:
+    """Answers from memory as long as nothing changes. It may be used by any number of threads, and after a fork."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._parent = ledger
+        self._abandoned: list[Any] = []
+        self._begin()
+        # SQLite's connections must not be used on the other side of a fork.
+        mine = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _begin_anew(mine()))
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._ledger: Ledger | None = None
+        self._unchanged: Callable[[], bool] = bool
+        self._current: dict[_Key, Resolved] = {}
+        self._former: dict[_Key, _Answer] = {}
+        self._every = False
+        self._noted: set[tuple[str, int]] = set()
+        self._uses: tuple[Ledger, Disclosing] | None = None
+        self._recorder = Recorder(lambda: (self._ledger or self._parent).twin())  # noqa: PLW0108 - whichever there is by then
+
+    def begin_anew(self) -> None:
+        """Go on in a child after a fork, with connections of its own."""
+        # To close them would be to use them: they are kept, unused, until the process ends.
+        self._abandoned.append((self._ledger, self._recorder))
+        self._parent.store.forked()
+        self._begin()
+
+    def resolve(self, name: str, app: str | None, only_global: bool, process: str | None) -> Resolved:  # noqa: FBT001 - the hot path
+        """Return a token's values as they are now; see ``Registry.resolve``."""
+        key = (name, app, only_global, process)
+        with self._lock:
+            if self._unchanged():
+                answer = self._current.get(key)
+                if answer is not None:
+                    if self._every:
+                        self._note_again(key)
+                    return answer
+            return self._renewed(key)
+
+    def at_hand(
+        self,
+        name: str,
+        app: str | None,
+        only_global: bool,  # noqa: FBT001 - as above
+        process: str | None,
+        *,
+        use: bool,
+    ) -> Resolved | None:
+        """Return the answer if it can be given without waiting for anything, or else ``None``: then it must be asked.
+
+        ``use`` says that it is to be used, and not only to be compared: where each use is recorded, that may take long.
+        """
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            if (use and self._every) or not self._unchanged():
+                return None
+            return self._current.get((name, app, only_global, process))
+        finally:
+            self._lock.release()
+
+    def _renewed(self, key: _Key) -> Resolved:
+        ledger = self._followed()
+        asked = _asked(key)
+        answer = self._asked_anew(ledger, key, asked)
+        self._note(ledger, answer, asked)
+        self._current[key] = answer.resolved
+        return answer.resolved
+
+    def _note_again(self, key: _Key) -> None:
+        if self._ledger is not None:
+            self._note(self._ledger, self._former[key], _asked(key))
+
+    def _followed(self) -> Ledger:
+        """Return the ledger, having followed the log to its present end; what was answered before is to be checked."""
+        ledger = self._ledger
+        if ledger is None:
+            ledger = self._ledger = self._parent.twin()
+        elif not ledger.store.in_place():
+            # It must go on from what was verified of the file that lay there before.
+            self._ledger, former = ledger.moved(), ledger
+            former.close()
+            ledger = self._ledger
+        if not self._unchanged():
+            self._current.clear()
+            version = ledger.store.version()
+            ledger.refresh()
+            self._every = ledger.roster.policy("record-resolves") == "every"
+            self._unchanged = ledger.store.unchanged_since(version)
+        return ledger
+
+    def _asked_anew(self, ledger: Ledger, key: _Key, asked: Asked) -> _Answer:
+        disclosing = self._disclosing(ledger)
+        former = self._former.get(key)
+        with ledger.glance():
+            row = disclosing.meant(asked).row
+            if former is not None and former.row == row:
+                return former
+            answer = self._former[key] = _Answer(row, disclosing.opened(row))
+        return answer
+
+    def _disclosing(self, ledger: Ledger) -> Disclosing:
+        if self._uses is None or self._uses[0] is not ledger:
+            self._uses = (ledger, Disclosing(ledger))
+        return self._uses[1]
+
+    def _note(self, ledger: Ledger, answer: _Answer, asked: Asked) -> None:
+        policy = ledger.roster.policy("record-resolves")
+        use = (answer.row.token, answer.row.revision)
+        if policy == "off" or (policy == "first" and use in self._noted):
+            return
+        event = disclosed(ledger.context(), answer.row, asked, "resolve")
+        if ledger.roster.policy("fail-closed") == "always":
+            self._record_first(event)
+        else:
+            self._recorder.note(event)
+        self._noted.add(use)
+
+    def _record_first(self, event: TokenDisclosed) -> None:
+        try:
+            self._recorder.commit(event)
+        except RegistryError as error:
+            raise NotPermitted(
+                f"the use of the token cannot be recorded, and this registry demands it: {error}", error.hint
+            ) from None
+
+    def close(self) -> None:
+        """Write what is to be recorded, and let go of the store."""
+        with self._lock:
+            self._recorder.close()
+            if self._ledger is not None:
+                self._ledger.close()
+                self._ledger, self._unchanged = None, bool
+
+
+def _begin_anew(resolver: Resolver | None) -> None:
+    if resolver is not None:
+        resolver.begin_anew()
+
+
+def _asked(key: _Key) -> Asked:
+    return Asked(name=key[0], app=key[1], only_global=key[2], process=key[3])

@@ -1,0 +1,208 @@
+"""Verifying a store: what this machine knows of it, and what it holds, checked from its raw rows.
+
+It does not open the registry: where opening refuses a store, this says all that is wrong with it.
+"""
+
+from collections.abc import Sequence, Set as AbstractSet
+from pathlib import Path
+
+from msgspec import Struct
+
+from registry.errors import IntegrityError, StoreUnreadable, Unusable
+from registry.log import checkpoint, note, problems
+from registry.log.checkpoint import Checkpoint
+from registry.log.note import Note
+from registry.log.problems import Problem
+from registry.pins import Pin, Pinned, Pins
+from registry.service.recalling import gives_up
+from registry.service.registry import PassphrasePrompt, open_identity, store_url
+from registry.service.surroundings import Surroundings
+from registry.settings import Settings, load_settings
+from registry.store.raw import RawStore, Row
+from registry.values import MemberId
+from registry.verify.cases import Case, Signatures
+from registry.verify.log import frontier_of
+from registry.verify.report import Outcome
+from registry.verify.taking import Moment
+from registry.verify.timeline import Signers
+from registry.verify.verifier import Progress, Verifier
+from registry.verify.walking import signed_text
+
+
+class FoundProblem(Struct, frozen=True):
+    """Something wrong in a store: where, of which kind, and in words."""
+
+    position: int
+    """The position of the first event that it concerns; the log's size if it concerns none."""
+    kind: str
+    message: str
+    acknowledged: bool
+    """Whether an admin knows of it, so that it is no alarm."""
+
+
+class Verification(Struct, frozen=True):
+    """What verifying a store came to."""
+
+    ok: bool
+    """Whether nothing is wrong that no admin has acknowledged."""
+    size: int
+    root: bytes
+    checkpoint: str | None
+    """The newest signed checkpoint, as it is kept and compared; ``None`` if there is none that its author signed."""
+    members: int
+    commits: int
+    problems: tuple[FoundProblem, ...]
+    unchecked: tuple[str, ...]
+    """What could not be checked, and why."""
+
+
+def verify_registry(
+    settings: Settings | None = None,
+    *,
+    passphrase: PassphrasePrompt | None = None,
+    surroundings: Surroundings | None = None,  # noqa: ARG001 - every way to a registry takes them
+    since: bytes | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Verification:
+    """Recompute everything that the store of the settings holds, and say what is wrong; nothing in it is changed.
+
+    ``since`` is a signed checkpoint that is known to be right: only what came after it is verified. ``progress`` is
+    called with how much is done, and of how much. ``workers`` is the number of processes; the default is one for each
+    core, where there is enough to do.
+    """
+    settings = settings or load_settings()
+    path = settings.store_path()
+    pins = Pins(Path(settings.state.value))
+    pin = pins.get(store_url(path))
+    if pin is None:
+        raise Unusable(f"this machine does not know the registry at {path}", "'join' makes it known")
+    identity = open_identity(settings, passphrase)
+    told = note.parse(since) if since is not None else None
+    memory = _Memory(pin)
+    verifier = Verifier(path, pin.registry_id, identity, since=told, workers=workers, progress=progress)
+    outcome = verifier.run(memory.look)
+    if isinstance(outcome, str):
+        return _illegible(outcome)
+    found = _acknowledged(outcome.problems, outcome.moment.timeline.last.acknowledged)
+    if not any(not problem.acknowledged for problem in found) and outcome.moment.signed:
+        found += _acknowledged(memory.keep(pins, outcome.moment), frozenset())
+    return _verification(outcome, found)
+
+
+class _Memory:
+    """What this machine has seen of the store, and whether it is still there."""
+
+    def __init__(self, pin: Pin) -> None:
+        self._pin = pin
+        self._given_up = False
+
+    def look(self, store: RawStore, moment: Moment) -> Sequence[Problem]:
+        """Return a problem if the log is shorter than what was seen, or another, and that was not accepted."""
+        seen = self._pin.seen
+        if seen is None or "commits" in moment.unread or self._holds(store, moment, seen):
+            return ()
+        self._given_up = gives_up(moment.timeline.last, seen)
+        if self._given_up:
+            return ()
+        point = seen.checkpoint
+        word = "shorter" if point.size > moment.end else "another"
+        what = f"the log is {word} than this machine has seen: commit {point.commit} with {point.size} events"
+        return (Problem(moment.end, problems.PIN, what),)
+
+    def _holds(self, store: RawStore, moment: Moment, seen: Pinned) -> bool:
+        """Return whether the log goes on from what was seen. A commit whose row was changed says so by itself."""
+        point, registry = seen.checkpoint, self._pin.registry_id
+        for row in _commits(store, point.commit):
+            case = Case(row[0], row)
+            if case.made is not None:
+                said = signed_text(checkpoint.origin(registry), row), case.author, case.made.signature
+                if said == (point.text(), seen.author, seen.signature):
+                    return True
+                Signatures(moment.timeline, Signers()).check(case, row, point.roster_length, point.size)
+                if case.signed and case.fault is None:
+                    return False
+        return point.size <= moment.end and frontier_of(store, point.size, point.root) is not None
+
+    def keep(self, pins: Pins, moment: Moment) -> Sequence[Problem]:
+        """Remember what was verified; return a problem if another process has seen another history meanwhile."""
+        roster = moment.timeline.last
+        signed = _signed(moment)
+        assert signed is not None  # noqa: S101 - nothing else is kept
+        members = {member.id: (member.role, member.keys.signing) for member in roster.members.values()}
+        known = Pinned(signed, Checkpoint.parse(signed.text), roster.digest, members)
+        pin = Pin(self._pin.url, self._pin.registry_id, known)
+        try:
+            if self._given_up:
+                pins.replace(self._pin, pin)
+            else:
+                pins.advance(pin)
+        except IntegrityError as error:
+            return (Problem(moment.end, problems.PIN, str(error)),)
+        return ()
+
+
+def _commits(store: RawStore, number: int) -> Sequence[Row]:
+    try:
+        return store.commits(number, number)
+    except StoreUnreadable:
+        return ()
+
+
+def _illegible(what: str) -> Verification:
+    problem = FoundProblem(0, problems.SCHEMA, what, acknowledged=False)
+    return Verification(
+        ok=False,
+        size=0,
+        root=b"",
+        checkpoint=None,
+        members=0,
+        commits=0,
+        problems=(problem,),
+        unchecked=("everything else: not even the names of the tables can be read",),
+    )
+
+
+def _acknowledged(found: Sequence[Problem], known: AbstractSet[tuple[int, str]]) -> list[FoundProblem]:
+    return [
+        FoundProblem(problem.position, problem.kind, problem.message, (problem.position, problem.kind) in known)
+        for problem in found
+    ]
+
+
+def _signed(moment: Moment) -> Note | None:
+    """Return the newest commit's signed checkpoint; ``None`` if its author did not sign it."""
+    timeline, row = moment.timeline, moment.newest
+    if row is None or not moment.signed:
+        return None
+    case = Case(row[0], row)
+    member = timeline.last.members.get(MemberId(case.author or ""))
+    if case.made is None or member is None:
+        return None
+    made = case.made
+    point = Checkpoint(
+        registry=timeline.registry,
+        size=made.size,
+        root=made.root,
+        commit=made.number,
+        present=made.present,
+        roster_length=made.roster_length,
+        roster_head=made.roster_head,
+        shredded=made.shredded,
+    )
+    return checkpoint.restored(point, member.id, member.keys.signing, made.signature)
+
+
+def _verification(outcome: Outcome, found: Sequence[FoundProblem]) -> Verification:
+    moment = outcome.moment
+    signed = _signed(moment)
+    return Verification(
+        ok=all(problem.acknowledged for problem in found),
+        size=moment.end,
+        root=Checkpoint.parse(signed.text).root if signed is not None else b"",
+        checkpoint=signed.encode().decode() if signed is not None else None,
+        members=len(moment.timeline.last.members),
+        commits=moment.commits,
+        problems=tuple(found),
+        unchecked=tuple(outcome.unchecked),
+    )

@@ -1,0 +1,1 @@
+"""What somebody can do who holds the database, with the identities of members or without any."""
