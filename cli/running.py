@@ -1,13 +1,16 @@
 """Running a program with tokens' values: ``run``."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import registry
-from cli import children, documents
+from cli import children, documents, supervising
 from cli.framework import Command
 from cli.options import app_option, complete_tokens, global_option, process_option, reason_option, token_argument
 from cli.session import Session
@@ -54,6 +57,7 @@ class _Runner(Command):
         "run 'Zoom Production' --prefix ZOOM_ -- ./payroll --month 7",
         "run Zoom --app 'HR Portal' --only api_key,api_secret --pristine -- env",
         "run Zoom --prefix ZOOM_ --token 'MAIL_=Mail Relay' --reason 'ticket 4711' -- make report",
+        "run Zoom --prefix ZOOM_ --restart-on-change --grace 30 -- ./server",
         "run Zoom --file /dev/shm -- sh -c 'exec ./payroll --key-file \"$API_KEY\"'",
     ),
 )
@@ -79,43 +83,80 @@ class _Runner(Command):
     type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
     help="Put the values into files in a fresh folder there; the variables hold their paths. They go when it ends.",
 )
+@click.option("--restart-on-change", "restarts", is_flag=True, help="Start it anew when the values change.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=supervising.GRACE,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long it has to end by itself when it is started anew.",
+)
 @reason_option
 @click.pass_context
 def run(
     context: click.Context,
+    /,
     *,
-    name: str,
-    app: str | None,
-    only_global: bool,
-    process: str | None,
-    prefix: str,
-    more: tuple[str, ...],
-    only: str | None,
+    program: tuple[str, ...],
+    restarts: bool,
+    grace: float,
     pristine: bool,
     folder: Path | None,
-    reason: str | None,
-    program: tuple[str, ...],
+    **wish: Any,  # noqa: ANN401 - what is handed on to _wish as it is
 ) -> None:
     """Run a program with tokens' values; that is recorded.
 
     Each field is an environment variable: its name in capitals, behind the prefix. Two of one name are refused.
     The use stands in the history before the program starts.
 
-    The program takes the place of this process, or, with --file, is its child. Signals reach it, and the exit code
-    is its own; 127 if there is no such program, 126 if it cannot be run. The TOKEN_REGISTRY variables do not reach it.
+    The program takes the place of this process, or, with --file or --restart-on-change, is its child. Signals reach
+    it, and the exit code is its own; 127 if there is no such program, 126 if it cannot be run. The TOKEN_REGISTRY
+    variables do not reach it.
     """
     with context.ensure_object(Session).open("admin", "app") as opened:
         file = children.find(program[0])
-        handed = opened.tokens.run(
-            _wanted([(prefix, name), *map(_prefixed, more)], app, process, only_global=only_global),
-            only=tuple(field.strip() for field in only.split(",")) if only is not None else (),
-            as_files=folder is not None,
-            reason=reason,
-            unrecorded=documents.warn_unrecorded,
-        )
-    if folder is None:
-        children.become(file, program, handed.environment(os.environ, pristine=pristine))
-    context.exit(_run_with_files(file, program, folder, handed, pristine=pristine))
+        wanted, hand_out = _wish(opened, as_files=folder is not None, **wish)
+        given = partial(_given, folder, pristine=pristine)
+        if restarts:
+            with opened.token_watch(wanted) as watch, children.starting(program[0]):
+                start = lambda: given(hand_out())  # noqa: E731 - a function of one line, of what holds then
+                status = supervising.supervise(program, start, watch.changed, file=file, grace=grace)
+        else:
+            handed = hand_out()
+    if not restarts:
+        if folder is None:
+            children.become(file, program, handed.environment(os.environ, pristine=pristine))
+        with children.starting(program[0]):
+            status = supervising.supervise(program, lambda: given(handed), file=file)
+    supervising.end_likewise(status)
+
+
+def _wish(
+    opened: registry.Registry,
+    *,
+    as_files: bool,
+    name: str,
+    prefix: str,
+    more: tuple[str, ...],
+    app: str | None,
+    only_global: bool,
+    process: str | None,
+    only: str | None,
+    reason: str | None,
+) -> tuple[list[registry.Wanted], Callable[[], registry.HandedOut]]:
+    """Return which tokens are wanted, and what hands out their values."""
+    wanted = [
+        registry.Wanted(name=called, prefix=before, app=app, only_global=only_global, process=process)
+        for before, called in [(prefix, name), *map(_prefixed, more)]
+    ]
+    return wanted, lambda: opened.tokens.run(
+        wanted,
+        only=tuple(field.strip() for field in only.split(",")) if only is not None else (),
+        as_files=as_files,
+        reason=reason,
+        unrecorded=documents.warn_unrecorded,
+    )
 
 
 def _prefixed(text: str) -> tuple[str, str]:
@@ -124,25 +165,16 @@ def _prefixed(text: str) -> tuple[str, str]:
     return prefix, name
 
 
-def _wanted(
-    named: list[tuple[str, str]], app: str | None, process: str | None, *, only_global: bool
-) -> list[registry.Wanted]:
-    return [
-        registry.Wanted(name=name, prefix=prefix, app=app, only_global=only_global, process=process)
-        for prefix, name in named
-    ]
-
-
-def _run_with_files(
-    file: str, program: tuple[str, ...], folder: Path, handed: registry.HandedOut, *, pristine: bool
-) -> int:
-    try:
-        return children.run_with_files(
-            file,
-            program,
-            folder,
-            {name: value.reveal().encode() for name, value in handed.values.items()},
-            lambda places: handed.environment(os.environ, pristine=pristine, places=places),
-        )
-    except OSError as error:
-        raise registry.Unusable(f"no files can be made in {folder}: {error.strerror}") from None
+@contextmanager
+def _given(folder: Path | None, handed: registry.HandedOut, *, pristine: bool) -> Iterator[dict[bytes, bytes]]:
+    """Yield the environment of a program, while the files that it names are there."""
+    if folder is None:
+        yield handed.environment(os.environ, pristine=pristine)
+        return
+    contents = {name: value.reveal().encode() for name, value in handed.values.items()}
+    with ExitStack() as stack:
+        try:
+            places = stack.enter_context(children.private_files(folder, contents))
+        except OSError as error:
+            raise registry.Unusable(f"no files can be made in {folder}: {error.strerror}") from None
+        yield handed.environment(os.environ, pristine=pristine, places=places)

@@ -79,6 +79,7 @@ class _Program:
     @contextmanager
     def signals_handed_on(self) -> Iterator[None]:
         """Hand signals on while the block lasts; what this process was told to ignore, the program ignores too."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores its children hands that down, and no status comes
         handled = [number for number in _HANDED_ON if signal.getsignal(number) != signal.SIG_IGN]
         former = {number: signal.signal(number, self._hand_on) for number in handled}
         try:

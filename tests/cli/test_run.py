@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli import failures
-from tests.cli.conftest import KEY, SECRET
+from tests.cli.conftest import KEY, NEW_SECRET, SECRET
 from tests.cli.harness import command, environment, process, typed
 from tests.cli.test_bad_input import refused
 from tests.cli.test_secrecy import found_in
@@ -262,20 +262,69 @@ def test_files_are_gone_when_a_signal_ends_it(token, tmp_path, number):
     assert list(place.iterdir()) == []
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="this system cannot watch another's child")
-def test_files_outlive_the_command_but_not_the_program(token, tmp_path):
-    """Where the command itself is killed the program keeps its files, and they are gone when it ends."""
+def test_files_are_gone_when_the_command_is_killed(token, tmp_path):
+    """Where the command itself is killed nothing of it runs any more, and still the files go."""
     place = tmp_path / "memory"
     place.mkdir()
     running, said = started(token, "Zoom", "--file", str(place), program=READY)
     child, path = said.split()
+    assert Path(path).read_text(encoding="utf-8") == KEY
+    os.killpg(running.pid, signal.SIGSTOP)  # so that the program does not end by itself meanwhile
     running.kill()
     assert running.wait(30) == -signal.SIGKILL
-    time.sleep(0.2)
-    assert Path(path).read_text(encoding="utf-8") == KEY
-    os.kill(int(child), signal.SIGKILL)
     assert gone(place)
+    os.kill(int(child), signal.SIGKILL)
     running.communicate()
+
+
+def test_the_exit_code_where_children_are_ignored(token, tmp_path):
+    """Whoever starts the command with SIGCHLD ignored learns the exit code all the same."""
+    line = f"trap '' CHLD; exec {sys.executable} -m cli run Zoom --file {tmp_path} -- sh -c 'exit 7'"
+    done = subprocess.run(["sh", "-c", line], env=environment(token.home), check=False)
+    assert done.returncode == 7
+
+
+SERVE = r"""
+import os, time
+os.write(1, f"{os.getpid()} {os.environ['API_SECRET']}\n".encode())
+time.sleep(60)
+"""
+
+
+def value(said, file):
+    """Return the value that a program says it was started with: itself, or the path of its file."""
+    text = said.split()[1]
+    return Path(text).read_text(encoding="utf-8") if file else text
+
+
+@pytest.mark.parametrize("file", [False, True], ids=["environment", "files"])
+def test_started_anew_when_the_values_change(token, tmp_path, file):
+    """With --restart-on-change the program is started anew with the new values, which is recorded like the first."""
+    place = tmp_path / "memory"
+    place.mkdir()
+    more = ("--file", str(place)) if file else ()
+    running, said = started(token, "Zoom", "--restart-on-change", *more, program=SERVE)
+    assert value(said, file) == SECRET
+    token.ok("edit", "Zoom", "--description", "no other value")
+    token.ok("edit", "Zoom", "--field", "api_secret=@new.txt")
+    again = running.stdout.readline()
+    assert value(again, file) == NEW_SECRET
+    assert again.split()[0] != said.split()[0]
+    assert len(list(place.iterdir())) == int(file)
+    os.kill(running.pid, signal.SIGTERM)
+    assert running.communicate(timeout=30) == ("", "")
+    assert running.returncode == -signal.SIGTERM
+    assert list(place.iterdir()) == []
+    assert [one["revision"] for one in disclosures(token)] == [1, 3]
+
+
+def test_the_token_is_removed_while_it_runs(token, tmp_path):
+    """Where the token goes the program is ended, and the command with the code for what is not found."""
+    running, _ = started(token, "Zoom", "--restart-on-change", "--file", str(tmp_path), program=SERVE)
+    token.ok("remove", "Zoom", "--yes")
+    out, err = running.communicate(timeout=30)
+    assert (out, running.returncode, err.startswith("error: there is no token 'Zoom'")) == ("", 3, True)
+    assert list(tmp_path.glob("token-registry-*")) == []
 
 
 def test_a_key_on_the_terminal_arrives_once(token, tmp_path):
@@ -317,11 +366,11 @@ def test_no_room_for_the_files(token, tmp_path, monkeypatch):
         assert len(list(place.iterdir())) == 1
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("cli.children._write_private", full)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    monkeypatch.setattr("cli.children._write", full)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     assert "No space left" in refused(token("run", "Zoom", "--file", str(place), "--", "touch", "ran"), 10)
     assert (list(place.iterdir()), Path("ran").exists()) == ([], False)
-    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
 
 def test_the_store_is_let_go(token):

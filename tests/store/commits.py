@@ -4,8 +4,11 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 from registry.domain.events import Context
+from registry.domain.roster import Roster
+from registry.domain.roster_events import PolicyChanged
 from registry.domain.token_events import TokenCreated, TokenTested
 from registry.log import merkle
+from registry.store import roster_chain
 from registry.store.rows import Commit, TokenRow
 from registry.values import ApplicationId, TokenId
 from tests.domain.facts import sealed

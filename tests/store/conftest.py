@@ -9,7 +9,8 @@ from registry.service.founding import found
 from registry.store.contents import Contents
 from registry.store.sqlite import SQLiteStore
 from tests.sealing.specimens import ALICE
-from tests.store.commits import Writer
+from tests.store.commits import Writer, policy, row
+from tests.tampering.forger import Forger
 
 
 def sqlite_store(folder):

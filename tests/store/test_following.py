@@ -10,7 +10,7 @@ from registry.log import merkle
 from registry.store.following import Follower, check_signed, verified_events
 from registry.store.rows import Stored
 from tests.sealing.specimens import ALICE, BOB, OTHER_MEMBER
-from tests.store.commits import token_id
+from tests.store.commits import facts, policy, token_id
 
 STRANGER = "e" * 32
 LAST = 4
