@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from registry import Identity, NewToken, NotFound, NotPermitted, Registry, TokenEdit
+from registry import Asked, Identity, NewToken, NotFound, NotPermitted, Registry, TokenEdit, Wanted
 from tests.members.team import fields
 
 READERS = frozenset({"admin", "auditor"})
@@ -58,6 +58,13 @@ OPERATIONS: dict[str, tuple[Callable[[Registry], object], frozenset[str]]] = {
     "members.remove": (lambda r: r.members.remove("till"), ADMINS),
     "members.keys": (lambda r: r.members.keys(), READERS),
     "members.rotate": (lambda r: r.members.rotate(), ADMINS),
+    "evidence.export": (lambda r: r.evidence.export(r._ledger.store.path.with_name("evidence")), READERS),
+    "usage": (lambda r: r.usage("Mail"), READERS),
+    "applications.usage": (lambda r: r.applications.usage("Survey"), READERS),
+    "tokens.run": (lambda r: r.tokens.run([Wanted(name="Mail")]), USERS),
+    "auth": (lambda r: r.auth("Mail"), ALL),
+    "changes": (lambda r: list(r.changes(timeout=0)), ALL),
+    "token_watch": (lambda r: r.token_watch([Asked(name="Mail")]).close(), USERS),
     "log.checkpoint": (lambda r: r.log.checkpoint(), ALL),
     "log.proof": (lambda r: r.log.proof(0), ALL),
     "log.consistency": (lambda r: r.log.consistency(1, 2), ALL),
