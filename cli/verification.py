@@ -1,12 +1,13 @@
 """Checking the whole registry: ``verify``."""
 
 import base64
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 import registry
-from cli import output, prompts
+from cli import output, prompts, sources
 from cli.framework import command
 from cli.session import Session
 
@@ -14,27 +15,26 @@ if TYPE_CHECKING:
     from registry import Verification
 
 _HEADER = ("Position", "Kind", "Acknowledged", "What")
-_LONGEST = 1_000_000
 
 
 @command("verify", "verify", "verify --since checkpoint.txt --format json")
 @click.option(
     "--since",
-    type=click.File("rb"),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="A signed checkpoint that is known to be right; only what came after it is verified.",
 )
 @click.pass_context
-def verify(context: click.Context, since: IO[bytes] | None) -> None:
-    """Check everything the store holds, from its raw rows, and say what is wrong.
+def verify(context: click.Context, since: Path | None) -> None:
+    """Check everything the store holds, and say what is wrong.
 
-    It works where nothing else does, because it does not open the registry. The exit code is 7 if anything is wrong
-    that no admin has acknowledged.
+    All is worked out anew from the raw rows. It works where nothing else does, because it does not open the registry.
+    The exit code is 7 if anything is wrong that no admin has acknowledged.
     """
     from cli.failures import exit_code  # noqa: PLC0415 - as in every command that chooses its code
 
     session = context.ensure_object(Session)
-    known = since.read(_LONGEST + 1) if since is not None else None
+    known = sources.read_file(since, "the checkpoint") if since is not None else None
     with output.progress("verifying") as progress:
         verified = registry.verify_registry(
             session.settings(), passphrase=prompts.known_passphrase(), since=known, progress=progress

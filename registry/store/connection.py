@@ -21,6 +21,8 @@ PRAGMAS = (
 _SHARED = (0x40000002, 510)
 _IN_USE = (128, 1)
 """Where every user of a database locks its file, and the index of its write-ahead log: part of SQLite's file format."""
+_SMALLEST = 512
+"""Bytes of the smallest page, and so of the smallest database."""
 BUSY_TIMEOUT = 2
 """Seconds that SQLite itself waits for a lock."""
 
@@ -38,20 +40,30 @@ def header_of(path: Path) -> tuple[int, int] | None:
     think that it is the last, and take the write-ahead log away: what is open here would go on in files that are gone.
     """
     try:
-        if not path.stat().st_size:
+        if path.stat().st_size < _SMALLEST:
             return None
-        # Nothing is locked, recovered or turned to another mode for whoever says that it never changes.
-        with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1", uri=True)) as connection:
-            ((application,),) = connection.execute("PRAGMA application_id").fetchall()
-            ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     except FileNotFoundError:
         raise StoreMissing(f"there is no registry at {path}", "'init' founds one, 'join' makes one known") from None
     except OSError as error:
         raise StoreUnreadable(f"the store {path} cannot be read: {error.strerror}") from None
-    except sqlite3.Error as error:
+    try:
+        # Nothing is locked, recovered or turned to another mode for whoever says that it never changes.
+        return _header(path, "mode=ro&immutable=1")
+    except sqlite3.DatabaseError as error:
         if "not a database" in str(error):
             return None
+    try:
+        # It did change: others move their commits into the file meanwhile. A reader that takes its lock sees it whole.
+        return _header(path, "mode=ro")
+    except sqlite3.Error as error:
         raise unusable(path, error) from None
+
+
+def _header(path: Path, mode: str) -> tuple[int, int]:
+    with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?{mode}", uri=True)) as connection:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000}")
+        ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     return application % 2**32, version % 2**32
 
 
@@ -98,7 +110,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def unusable(path: Path, error: Exception) -> RegistryError:
     """Return what an error of SQLite means to the user; its text holds no value of any row."""
-    text = str(error)
+    text = str(error).partition(" with text ")[0]  # what follows is a value that is no UTF-8
     if "locked" in text or "busy" in text:
         return StoreBusy("other programs hold the store", "try again")
     if "full" in text:

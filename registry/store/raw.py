@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from registry.errors import StoreUnreadable
+from registry.errors import StoreMissing, StoreUnreadable
 from registry.store import schema
-from registry.store.connection import BUSY_TIMEOUT, file_url, header_of, placeholders, unusable
+from registry.store.connection import BUSY_TIMEOUT, file_url, placeholders, unusable
 
 COLUMNS = {
     "stored_events": ("originator_id", "originator_version", "topic", "state", "position", "commit_number"),
@@ -54,9 +54,8 @@ class RawStore:
                 file_url(path), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT, check_same_thread=False
             )
             for pragma in _PRAGMAS:
-                with suppress(
-                    sqlite3.DatabaseError, UnicodeError
-                ):  # it reads the catalogue first, of which ``legible`` tells
+                # It reads the catalogue first, of which ``illegible`` tells.
+                with suppress(sqlite3.DatabaseError, UnicodeError):
                     self._connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error as error:
             raise unusable(path, error) from None
@@ -306,9 +305,18 @@ class RawStore:
 
 def open_raw(path: Path) -> RawStore:
     """Return a connection to a store; ``StoreMissing`` or ``StoreUnreadable`` where there is no database to be read."""
-    if header_of(path) is None:
+    try:
+        empty = not path.stat().st_size
+    except FileNotFoundError:
+        raise StoreMissing(f"there is no registry at {path}", "'init' founds one, 'join' makes one known") from None
+    except OSError as error:
+        raise StoreUnreadable(f"the store {path} cannot be read: {error.strerror}") from None
+    store = RawStore(path)
+    # Read as any reader reads, with locks: a look at the bare file while others write finds it torn.
+    if empty or "not a database" in (store.illegible() or ""):
+        store.close()
         raise StoreUnreadable(f"{path} is not a token registry", "check TOKEN_REGISTRY_URL and --url")
-    return RawStore(path)
+    return store
 
 
 def schema_differences(store: RawStore) -> list[str]:

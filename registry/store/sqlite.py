@@ -329,6 +329,8 @@ def _token_row(row: tuple[Any, ...]) -> TokenRow:
 
 
 def _logged(row: tuple[Any, ...]) -> LoggedEvent:
+    if row[1] is None:
+        raise IntegrityError(f"the event at position {row[0]} belongs to no commit", "'verify' says more")
     position, number, author = typed(tuple[Count, Count, Id], row[:3], "commits")
     at, stored = moment(row[3], "commits"), typed(Stored, row[4:], "stored_events")
     return LoggedEvent(position, number, MemberId(author), at, stored)
