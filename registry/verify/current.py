@@ -16,7 +16,7 @@ from registry.verify.findings import NO_DIGEST, Suspect
 from registry.verify.rows import CurrentRow
 
 _WIDTH, _BITMAP, _HASH = 16, 2, 32
-_FIRST_BUCKET = 4369
+_SOME_TAG = bytes(present.TAG_LENGTH)
 _ENTRY = present.TAG_LENGTH + present.DIGEST_LENGTH
 _NAMED = 3
 
@@ -33,7 +33,7 @@ class Units(Struct, frozen=True):
 
     def say(self, tag: bytes, digest: bytes) -> bool | None:
         """Return whether the row of a tag has this digest; ``None`` if nobody can know."""
-        unit = _FIRST_BUCKET + present.place_of(tag)
+        unit = max(present.units_of([tag]))
         while self.below:
             if unit in self.below:
                 return None
@@ -51,6 +51,7 @@ def believed(root: bytes, stored: Mapping[int, object]) -> Units:
     """Return what stored units say that lead down from a root."""
     digests: dict[bytes, bytes] = {}
     below, seen = set[int](), set[int]()
+    first = max(present.units_of([_SOME_TAG])) - present.place_of(_SOME_TAG)
     pending = [] if root == present.EMPTY_ROOT else [(0, root)]
     while pending:
         unit, expected = pending.pop()
@@ -58,7 +59,7 @@ def believed(root: bytes, stored: Mapping[int, object]) -> Units:
         data = stored.get(unit)
         if not isinstance(data, bytes) or present.unit_hash(unit, data) != expected:
             below.add(unit)
-        elif unit >= _FIRST_BUCKET:
+        elif unit >= first:
             digests |= {data[i : i + 32]: data[i + 32 : i + _ENTRY] for i in range(0, len(data), _ENTRY)}
         else:
             pending += _children(unit, data)

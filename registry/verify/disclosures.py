@@ -1,4 +1,4 @@
-"""Whether what was disclosed was there: each disclosure names a token and the revision it had at that moment."""
+"""Whether what was disclosed was there: each disclosure names a token and a revision that it had had by then."""
 
 from array import array
 from collections.abc import Iterator
@@ -31,9 +31,9 @@ class Disclosures:
             if known is None:
                 continue  # what revisions it had cannot be known
             scope, starts, deleted = known
-            begun = 1 <= revision <= len(starts) - deleted and starts[revision - 1] < position
-            if not begun or (revision < len(starts) and starts[revision] <= position):
-                # A damaged event can have brought the revision, or ended it.
+            # It is committed after it was made, so that a change may have come between; but never before what it names.
+            if not (1 <= revision <= len(starts) - deleted and starts[revision - 1] < position):
+                # A damaged event can have brought the revision.
                 if not self._known.damaged_between(starts[-1], position):
                     yield Problem(position, REPLAY, f"it discloses revision {revision} of {token}, which was not then")
             elif application != scope:

@@ -4,6 +4,7 @@ import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from operator import lt
 from typing import Any
 
 from msgspec import structs
@@ -80,7 +81,7 @@ class Streams:
         found.seen += len(events)
         if self.known.damaged:
             events = [event for event in events if not self.known.is_damaged(event[4])]
-        if {type(number) for event in events for number in (event[1], event[4])} != {int}:
+        if not _are_next(events, before + 1):
             # Of what has no position or version in the log, the log has told.
             events = [event for event in events if type(event[1]) is type(event[4]) is int]
         if not isinstance(originator, str) or not _ID.match(originator):
@@ -104,10 +105,7 @@ class Streams:
     def _versions(self, events: Sequence[Row], version: int, found: Found) -> bool:
         """Check that the versions follow each other; return whether damaged events may have stood between them."""
         last, gaps = self._start - 1, False
-        positions = [event[4] for event in events]
-        if [event[1] for event in events] == list(range(version + 1, version + 1 + len(events))) and all(
-            map(int.__lt__, positions, positions[1:])
-        ):
+        if _are_next(events, version + 1):
             return False
         for _, following, _, _, position, _ in events:
             if following != version + 1:
@@ -292,6 +290,14 @@ def _moment(text: object) -> datetime | None:
         return datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
+
+
+def _are_next(events: Sequence[Row], version: int) -> bool:
+    """Return whether the versions of events follow each other, and their positions with them."""
+    positions = [event[4] for event in events]
+    if [event[1] for event in events] != list(range(version, version + len(events))):
+        return False
+    return set(map(type, positions)) == {int} and (len(events) == 1 or all(map(lt, positions, positions[1:])))
 
 
 def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -70,7 +70,10 @@ class _Taking:
         snapshot = self._snapshot(end)
         commits = self._read("commits", lambda: store.count("commits"), 0)
         events = self._read("stored_events", lambda: store.count("stored_events"), 0)
-        units: dict[int, object] = dict(self._rows("present_units"))
+        told = self._rows("present_units")
+        units: dict[int, object] = {unit: data for unit, data in told if isinstance(unit, int)}
+        if len(units) != len(told):
+            self._wrong(end, problems.PRESENT, "there are units of the present that have no number, or the same")
         return Moment(
             schema=schema,
             newest=newest,

@@ -27,10 +27,13 @@ _KEY = aead.KEY_LENGTH
 _COMMITMENT = aead.COMMITMENT_LENGTH
 _ID = 16
 _HEADER = 5
+_SALTED = _HEADER + _SALT
+_COMMITTED = _SALTED + aead.COMMITMENT_LENGTH
 _GRANTED = _HEADER + 32 + aead.KEY_LENGTH + 16
 _length = struct.Struct(">I").pack
-_version = struct.Struct(">IQI").pack
+_version = struct.Struct(">IQ").pack
 _CONTENT = joined(labels.EVENT_CONTENT)
+_EVENT_CONTENT = _REST_INNER + _CONTENT
 ADDRESSED = bytes([envelope.ADDRESSED])
 """How envelopes begin that anybody could have sealed who knows nothing but a public key."""
 _OTHER_KEY = "a sealed value does not belong to its key"
@@ -40,30 +43,20 @@ _CHANGED = "a sealed value was changed, or moved from another place"
 class LongKey:
     """A key under which many values are sealed, each with a salt of its own: the other side of ``aead.seal_under``."""
 
-    __slots__ = ("_content", "_inner", "_outer")
+    __slots__ = ("_content", "inner", "outer")
 
     def __init__(self, key: bytes, key_label: bytes, label: bytes) -> None:
-        self._inner = _sha512(key.translate(_INNER) + _REST_INNER + joined(key_label) + _length(_SALT))
-        self._outer = _sha512(key.translate(_OUTER) + _REST_OUTER)
-        self._content = _REST_INNER + joined(label)
+        self.inner = _sha512(key.translate(_INNER) + _REST_INNER + joined(key_label) + _length(_SALT))
+        self.outer = _sha512(key.translate(_OUTER) + _REST_OUTER)
+        self._content = joined(label)
 
     def open(self, sealed: bytes, associated: bytes, start: int = 0) -> bytes:
         """Return what was sealed, from a byte on; ``IntegrityError`` for any other key, associated data or byte."""
         end = start + _SALT
-        begin = end + _COMMITMENT
-        inner, outer = self._inner.copy(), self._outer.copy()
+        inner, outer = self.inner.copy(), self.outer.copy()
         inner.update(sealed[start:end] + _length(len(associated)) + associated)
         outer.update(inner.digest())
-        key = outer.digest()[:_KEY]
-        # Here, as ``open_single`` does it: a call would cost as much as a hash.
-        derived = _sha512(key.translate(_INNER) + self._content).digest()
-        derived = _sha512(key.translate(_OUTER) + _REST_OUTER + derived).digest()
-        if derived[_KEY:] != sealed[end:begin]:
-            raise IntegrityError(_OTHER_KEY)
-        try:
-            return AESGCM(derived[:_KEY]).decrypt(_NONCE, sealed[begin:], associated)
-        except InvalidTag:
-            raise IntegrityError(_CHANGED) from None
+        return open_single(outer.digest()[:_KEY], self._content, sealed, end, associated)
 
 
 def open_single(key: bytes, content: bytes, sealed: bytes, start: int, associated: bytes) -> bytes:
@@ -104,14 +97,27 @@ class Opener:
     def open(self, place: bytes, version: int, topic: str, sealed: bytes) -> bytes:
         """Return what an envelope holds; ``IntegrityError`` for any other place, generation or byte."""
         header = sealed[:_HEADER]
-        encoded = self._topics.get(topic)
-        if encoded is None:
-            encoded = self._topics[topic] = topic.encode()
-        associated = header + place + _version(8, version, len(encoded)) + encoded
+        associated = header + place + _version(8, version) + (self._topics.get(topic) or self._topic(topic))
         key = self._keys.get(header)
-        if key is not None:
-            return key.open(sealed, associated, _HEADER)
-        return self._open_addressed(header, associated, sealed)
+        if key is None:
+            return self._open_addressed(header, associated, sealed)
+        # Here, as ``LongKey`` does it: each call would cost as much as a hash.
+        inner, outer = key.inner.copy(), key.outer.copy()
+        inner.update(sealed[_HEADER:_SALTED] + _length(len(associated)) + associated)
+        outer.update(inner.digest())
+        single = outer.digest()[:_KEY]
+        derived = _sha512(single.translate(_INNER) + _EVENT_CONTENT).digest()
+        derived = _sha512(single.translate(_OUTER) + _REST_OUTER + derived).digest()
+        if derived[_KEY:] != sealed[_SALTED:_COMMITTED]:
+            raise IntegrityError(_OTHER_KEY)
+        try:
+            return AESGCM(derived[:_KEY]).decrypt(_NONCE, sealed[_COMMITTED:], associated)
+        except InvalidTag:
+            raise IntegrityError(_CHANGED) from None
+
+    def _topic(self, topic: str) -> bytes:
+        encoded = self._topics[topic] = joined(topic.encode())
+        return encoded
 
     def _open_addressed(self, header: bytes, associated: bytes, sealed: bytes) -> bytes:
         private = self._addressed.get(header)

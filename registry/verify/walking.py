@@ -10,7 +10,7 @@ import hashlib
 import struct
 from binascii import b2a_base64
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cryptography.exceptions import InvalidSignature
 from msgspec import Struct
@@ -30,7 +30,6 @@ from registry.verify.timeline import Signers, Timeline
 _sha256 = hashlib.sha256
 _length = struct.Struct(">I").pack
 _number = struct.Struct(">Q").pack
-_tail = struct.Struct(">IQI").pack
 _EIGHT, _HASH = _length(8), _length(32)
 _ID_LENGTH = 32
 _LONGEST_TOPIC = 1_000
@@ -58,6 +57,9 @@ class Walker:
         self._signers = Signers()
         self._leaf = b"\x00" + joined(labels.LEAF, timeline.registry) + _EIGHT
         self._roster_places = frozenset(timeline.positions)
+        self._topics: dict[str, bytes] = {}
+        self._last = "", datetime.min.replace(tzinfo=UTC)
+        """The time of the commit that was walked over last, as a text and as what it says."""
         self._origin = origin(timeline.registry)
 
     def walk(self, span: Span) -> Walked:
@@ -116,17 +118,17 @@ class Walker:
         stack, made = grown
         number, author, at = row[0], row[1].encode(), row[2].encode()
         head, middle = self._leaf, joined(_number(number), author, at) + _length(_ID_LENGTH)
-        stream, places, free, keep = self._timeline.stream, self._roster_places, member.role == ADMIN, made.append
+        stream, topics, free, keep = self._timeline.stream, self._topics, member.role == ADMIN, made.append
         for found, of_commit, originator, version, topic, state in events:
-            if found != position or of_commit != number or len(originator) != _ID_LENGTH or len(topic) > _LONGEST_TOPIC:
+            if found != position or of_commit != number or len(originator) != _ID_LENGTH:
                 raise _Odd
-            if (originator == stream) != (topic in ROSTER_TOPICS) or (originator == stream) != (position in places):
-                raise _Odd
+            if originator == stream or topic in ROSTER_TOPICS:
+                self._check_roster(originator, topic, position)
             if not (free or may_commit(member, topic, originator)):
                 raise _Odd
-            kind = topic.encode()
-            place = head + _number(position) + middle + originator.encode() + _tail(8, version, len(kind)) + kind
-            node = _sha256(place + _HASH + _sha256(state).digest()).digest()
+            kind = topics.get(topic) or self._topic(topic)
+            place = head + _number(position) + middle + originator.encode() + _EIGHT + _number(version) + kind
+            node = _sha256(place + _sha256(state).digest()).digest()
             keep(node)
             index = position
             while index & 1:
@@ -136,11 +138,25 @@ class Walker:
             stack.append(node)
             position += 1
 
+    def _topic(self, topic: str) -> bytes:
+        if len(topic) > _LONGEST_TOPIC:
+            raise _Odd
+        encoded = self._topics[topic] = joined(topic.encode()) + _HASH
+        return encoded
+
+    def _check_roster(self, originator: str, topic: str, position: int) -> None:
+        if originator != self._timeline.stream or topic not in ROSTER_TOPICS or position not in self._roster_places:
+            raise _Odd
+
     def _commit(self, row: Row, start: int, before: Edge, member: Member, stack: list[bytes]) -> Edge:
         number, _, at, size, root, present, roster_length, roster_head, shredded, signature = row
         timeline, length = self._timeline, self._timeline.length(size)
-        if rfc3339(datetime.fromisoformat(at)) != at or (before.at and later(before.at, at)):
+        moment, (text, last) = datetime.fromisoformat(at), self._last
+        if rfc3339(moment) != at:
             raise _Odd
+        if before.at and moment < (last if text == before.at else datetime.fromisoformat(before.at)):
+            raise _Odd
+        self._last = at, moment
         if (roster_length, roster_head) != (length, timeline.rosters[length].head):
             raise _Odd
         if length - timeline.length(start) > 1 or not before.shredded <= shredded <= number + 1:
@@ -154,11 +170,6 @@ class Walker:
             raise _Odd
         key.verify(signature, signed_text(self._origin, row).encode())
         return Edge(tuple(stack), at, present, roster_length, shredded)
-
-
-def later(at: str, than: str) -> bool:
-    """Return whether a time is later than another, both as ``rfc3339`` writes them."""
-    return datetime.fromisoformat(at) > datetime.fromisoformat(than)
 
 
 def folded(subtrees: list[bytes]) -> bytes:
