@@ -9,6 +9,7 @@ from registry.domain.roster_events import ProblemAcknowledged
 from registry.evidence.verifying import verify_evidence
 from registry.store.rows import Commit
 from tests.members.team import NOON, Clock, Team, fields, secret_of
+from tests.store.commits import frontier
 
 SECRETS = (secret_of("Zoom", None), secret_of("Mail", None), secret_of("Zoom", "Payroll"), "the-next-key")
 REVEALED = secret_of("Zoom", "Payroll")
@@ -114,7 +115,9 @@ def commit(ledger, *events, rows=(), at=None, contents=None):
         author=ledger.member.id,
         at=at or max(events[0].at, head.at),
         sign=ledger.identity.sign,
+        frontier=frontier(ledger.store, head),
         rows=rows,
+        replaced={before.token: before for before in (ledger.store.row(row.token) for row in rows) if before},
     )
     ledger.store.put(contents or ledger.contents, events, made)
 

@@ -4,7 +4,7 @@ import pytest
 
 from registry.providers.interface import Outcome, TestResult
 from registry.providers.zoom import ZoomProvider
-from tests.verify.history import rich_team
+from tests.verify.history import Client, rich_team
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +19,17 @@ def rich_once(tmp_path_factory):
 def rich(rich_once, tmp_path):
     """Return a registry of this test's own."""
     return rich_once.copy(tmp_path / "rich")
+
+
+@pytest.fixture
+def alice(rich):
+    """Return alice's patched client."""
+    with Client(rich, "alice") as client:
+        yield client
+
+
+@pytest.fixture
+def bob(rich):
+    """Return the auditor's patched client."""
+    with Client(rich, "bob") as client:
+        yield client

@@ -8,7 +8,10 @@ from pathlib import Path
 from msgspec import structs
 
 from registry import NewToken, OnConflict, Registry, Secret, TokenEdit, join, verify_registry
+from registry.domain import token_rules as rules
 from registry.domain.roster_events import ProblemAcknowledged
+from registry.domain.token_events import TokenDescribed
+from registry.log import merkle
 from registry.service.ledger import Ledger
 from registry.store.rows import Commit
 from registry.store.sqlite import SQLiteStore
@@ -157,10 +160,44 @@ class Patched:
         head = ledger.store.head()
         assert head is not None
         at = max([head.at, *(event.at for event in events)])
-        made = Commit(registry=ledger.registry, parent=head, author=ledger.member.id, at=at, sign=ledger.identity.sign)
+        places = {place: merkle.node_number(*place) for place in merkle.complete_subtrees(head.size)}
+        nodes = ledger.store.nodes(list(places.values()))
+        tokens = [*more.get("dropped", ()), *(row.token for row in more.get("rows", ()))]
+        made = Commit(
+            registry=ledger.registry,
+            parent=head,
+            author=ledger.member.id,
+            at=at,
+            sign=ledger.identity.sign,
+            frontier={place: nodes[number] for place, number in places.items()},
+            replaced={row.token: row for row in map(ledger.store.row, tokens) if row is not None},
+        )
         contents = more.pop("contents", ledger.contents)
         ledger.store.put(contents, events, structs.replace(made, **more))
         return head.size
+
+
+class Client(Patched):
+    """A patched client that knows a token."""
+
+    def token(self, name="Zoom"):
+        """Return the current row and state of a global token."""
+        return self.ledger.find(name, None)
+
+    def event(self, kind, token, **more):
+        """Return the next event of a token's stream."""
+        version = more.pop("version", token.version + 1)
+        return kind(**self.facts(token.id, version, **more))
+
+    def described(self, token, **more):
+        """Return an honest change of the description, but for what is wished otherwise."""
+        facts = {"revision": token.revision + 1, "changed": ("description",), "description": "patched"}
+        return self.event(TokenDescribed, token, **(facts | more))
+
+    def put(self, token, row, *events, **more):
+        """Commit events of a token, with the row that follows from them."""
+        after = rules.folded(token, events)
+        return self.commit(*events, rows=[self.ledger.row(after, row.box, row.plain, row.wrapped)], **more)
 
 
 def acknowledge(team, position, kind):

@@ -2,9 +2,11 @@
 
 import pytest
 
+from registry import TokenEdit
 from registry.domain.roster_events import PolicyChanged
 from registry.store import roster_chain
-from tests.verify.history import READERS, found, start_of, verified
+from tests.members.team import fields
+from tests.verify.history import READERS, found, query, start_of, verified
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -45,3 +47,13 @@ def commit_both(client, one, linked, other):
 def test_where_the_first_commit_begins(rich):
     """The first commit begins at the first event."""
     assert start_of(rich, 0) == 0
+
+
+def test_a_disclosure_that_is_recorded_late(rich):
+    """What an app resolves is recorded a moment later; that the token has changed meanwhile is no alarm."""
+    with rich.open("pay") as app:
+        app.resolve("Mail")
+        rich.do("alice", lambda r: r.tokens.edit("Mail", TokenEdit(fields=fields("meanwhile"))))
+    told = query(rich, "SELECT topic FROM stored_events ORDER BY position DESC LIMIT 2")
+    assert [topic for (topic,) in told] == ["token.disclosed", "token.credentials_changed"]
+    assert found(rich) == []
