@@ -193,6 +193,9 @@ class Follower:
             if not may_commit(author, stored.topic, stored.originator_id):
                 what = f"the role {author.role} does not allow {stored.topic} at position {logged.position}"
                 self.problems.append(Problem(logged.position, problems.ROLE, what))
+            if stored.topic in ROSTER_TOPICS and roster_chain.author_of(stored) != author.id:
+                what = f"commit {made.number} has an event of the roster that another member made"
+                self.problems.append(Problem(logged.position, problems.ACTOR, what))
         unchanged = self.head.present if self.head else present.EMPTY_ROOT
         if author.role != ADMIN and made.present != unchanged:
             self._wrong(problems.ROLE, f"the role {author.role} does not allow commit {made.number} to change tokens")

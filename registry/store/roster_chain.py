@@ -14,6 +14,7 @@ from registry.sealing.roster_record import RosterRecord
 from registry.store import codec
 from registry.store.rows import Stored
 from registry.store.topics import event_class
+from registry.values import MemberId
 
 FOUNDING_VERSION = 1
 
@@ -77,6 +78,11 @@ def _next(registry: bytes, roster: Roster, stored: Stored, *, signed: bool) -> R
     after = evolve(roster, event)
     check_rotated(roster, after, event)
     return structs.replace(after, head=linked, digest=hashlib.sha256(roster.digest + stored.state).digest())
+
+
+def author_of(stored: Stored) -> MemberId:
+    """Return who made a roster event that was followed."""
+    return _core(stored, RosterRecord.parse(stored.state)).by
 
 
 def _core(stored: Stored, record: RosterRecord) -> RosterEvent:

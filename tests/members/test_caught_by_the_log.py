@@ -209,6 +209,14 @@ def test_an_event_in_anothers_name_is_refused(team, opened, member):
             team.do(reader, lambda r: list(r.history()))
 
 
+def test_a_change_of_the_roster_is_committed_by_who_made_it(team, opened):
+    """An admin commits no event of the roster that another admin made and signed: the log would name the wrong one."""
+    alice, carol = opened("alice")._ledger, opened("carol")._ledger
+    event = PolicyChanged(**facts(carol), policy="allow-plaintext", value="yes")
+    commit(alice, event, contents=carol.contents)
+    refused_to_all(team, rf"^commit {NEXT_COMMIT} has an event of the roster that another member made \(position 14, ")
+
+
 def test_an_author_signs_for_itself_alone(team, opened):
     """Who writes to the database records no disclosure in another member's name, stream and commit."""
     ledger, till = opened("pay")._ledger, opened("till")._ledger.member
