@@ -17,6 +17,8 @@ ApplicationId = NewType("ApplicationId", str)
 MemberId = NewType("MemberId", str)
 """32 hexadecimal digits."""
 
+CLOCK_SKEW = timedelta(minutes=10)
+"""By how much the clocks of two machines may differ."""
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 4_000
 LONGEST_REASON = 1_000

@@ -13,7 +13,9 @@ SIGNATURE = "signature"
 ROLE = "role"
 """A commit's author had no role that allows what it did."""
 TIME = "time"
-"""A commit is older than the one before it."""
+"""A commit is older than the one before it, or of a time that is not yet."""
+SHREDDING = "shredding"
+"""A commit says of shredding what cannot be."""
 ROSTER = "roster"
 """An event of the roster is not the one that must stand there."""
 CONTENTS = "contents"
@@ -47,6 +49,7 @@ KINDS = (
     SIGNATURE,
     ROLE,
     TIME,
+    SHREDDING,
     ROSTER,
     CONTENTS,
     ACTOR,
@@ -60,6 +63,10 @@ KINDS = (
     SCHEMA,
     PIN,
 )
+
+ACKNOWLEDGEABLE = frozenset({ROLE, TIME, SHREDDING, CONTENTS, ACTOR, VERSION, REPLAY})
+"""What the author of a commit did wrong, signed, so that it stays in the log. Everything else is the store's fault, and
+can be mended: who could acknowledge it could let the database do it."""
 
 
 class Problem(Struct, frozen=True, order=True):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from registry.domain.roster_events import ProblemAcknowledged
 from registry.errors import InvalidValue, NotFound
-from registry.log.problems import KINDS
+from registry.log.problems import ACKNOWLEDGEABLE, KINDS, TIME
 from registry.pins import Pins
 from registry.service.ledger import Ledger
 from registry.service.registry import PassphrasePrompt, known_pin, open_identity
@@ -33,6 +33,9 @@ def acknowledge_problem(
     """
     if kind not in KINDS:
         raise InvalidValue(f"there is no kind of problem {kind!r}", f"there are: {', '.join(KINDS)}")
+    if kind not in ACKNOWLEDGEABLE:
+        hint = f"what an author signed can be: {', '.join(one for one in KINDS if one in ACKNOWLEDGEABLE)}"
+        raise InvalidValue(f"a problem of the kind {kind} is the store's, to be mended and not acknowledged", hint)
     if parse_reason(reason) is None:
         raise InvalidValue("a problem is acknowledged for a reason", "--reason says how it came about")
     settings = settings or load_settings()
@@ -45,7 +48,7 @@ def acknowledge_problem(
             raise NotFound(
                 f"there is no problem of the kind {kind} at position {position}", "'verify' lists those there are"
             )
-        with ledger.turn(reason) as turn:
+        with ledger.turn(reason, late=kind == TIME) as turn:
             if (position, kind) in ledger.roster.acknowledged:
                 return False
             facts = ledger.roster_facts(turn) | {"changed": (kind,)}

@@ -100,7 +100,7 @@ class Evidence:
         with ledger.turn(reason, roles=(ADMIN, AUDITOR)) as turn:
             # What others committed while the choice was made belongs to it too.
             chosen.follow(ledger.store.events(chosen.size, end=turn.head.size))
-            own = chosen.includes_own(max(turn.context.at, turn.head.at))
+            own = chosen.includes_own(turn.at)
             event = EvidenceExported(
                 originator_id=ledger.member.id,
                 originator_version=ledger.next_version(ledger.member.id),

@@ -33,7 +33,7 @@ def _known(form: str) -> ExportFormat:
 
 
 def _records(registry: bytes, reading: Reading, wanted: HistoryFilter, after: int | None) -> Iterator[Record]:
-    names = Names(reading.directory)
+    names = Names(reading.directory, partial=reading.lenient)
     if after is not None and after < reading.size - 1:  # most often, nothing has happened since the last export
         _name(reading, wanted, names, after)
     log = reading.events(0 if after is None else after + 1)

@@ -55,6 +55,8 @@ class Reading:
         self.opened: Callable[[LoggedEvent], Event] = ledger.opened
         ledger.require_reader()
         self.size = ledger.head.size
+        self.lenient = bool(ledger.roster.acknowledged)
+        """Whether admins know of events that do not follow from what was before."""
         self.directory = ledger.directory() if as_of is None else self._former_directory()
 
     def events(self, start: int = 0, topics: Sequence[str] = ()) -> Iterator[LoggedEvent]:
@@ -118,8 +120,9 @@ def history(ledger: Ledger, query: HistoryQuery | None = None, *, diff: bool = F
     query = query or HistoryQuery()
     reading = Reading(ledger, query.as_of)
     wanted = reading.wanted(query)
-    changes = Changes() if diff else None
-    events = told(reading.events(), reading.opened, Names(reading.directory), wanted, changes)
+    changes = Changes(lenient=reading.lenient) if diff else None
+    names = Names(reading.directory, partial=reading.lenient)
+    events = told(reading.events(), reading.opened, names, wanted, changes)
     found = (one.entry for one in events)
     return found if query.last is None else iter(deque(found, maxlen=query.last))
 
@@ -167,7 +170,7 @@ def _folded(reading: Reading, token_id: TokenId, start: int) -> Token:
         if logged.stored.originator_id == token_id:
             event = reading.opened(logged)
             if isinstance(event, TokenEvent):
-                token = next_state(token, event)
+                token = next_state(token, event, lenient=reading.lenient)
     if token is None:
         raise IntegrityError(f"the history of the token {token_id} has lost its beginning")
     return token

@@ -2,26 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct, structs
 
 from registry.domain.events import Context, Event
 from registry.domain.roster import ADMIN
-from registry.domain.roster_events import RosterEvent
+from registry.domain.roster_events import ProblemAcknowledged, RosterEvent
 from registry.domain.token import Token
 from registry.errors import ClockBehind, Conflict
 from registry.invitation import Invitation
+from registry.log import problems
 from registry.sealing.envelope import Place
 from registry.sealing.grants import AudienceKey
 from registry.service.reader import CARD, Reader
 from registry.store import codec
 from registry.store.contents import Contents
+from registry.store.following import is_too_late
 from registry.store.rows import Commit, LoggedCommit, TokenRow
-from registry.values import TokenId, parse_reason
-
-_LATEST_CLOCK = timedelta(minutes=10)
+from registry.values import CLOCK_SKEW, TokenId, parse_reason
 
 
 class Turn(Struct, frozen=True):
@@ -29,6 +29,8 @@ class Turn(Struct, frozen=True):
 
     head: LoggedCommit
     context: Context
+    at: datetime
+    """The time of a commit that is made now."""
 
 
 class Ledger(Reader):
@@ -45,13 +47,13 @@ class Ledger(Reader):
 
     @contextmanager
     def turn(
-        self, reason: str | None = None, *, roster: bool = False, roles: Sequence[str] = (ADMIN,)
+        self, reason: str | None = None, *, roster: bool = False, roles: Sequence[str] = (ADMIN,), late: bool = False
     ) -> Iterator[Turn]:
         """Wait for one's turn to write, and hold it: nothing that is read meanwhile is out of date.
 
         ``NotPermitted`` unless the member has one of the ``roles`` now: every other client would refuse the commit,
         even if it had the role when the caller looked. With ``roster`` the caller's decision rests on the roster as it
-        knew it: ``Conflict`` if that has changed.
+        knew it: ``Conflict`` if that has changed. With ``late`` the newest commit may be of a time that is not yet.
         """
         parse_reason(reason)
         known = self.roster.version
@@ -63,12 +65,13 @@ class Ledger(Reader):
                 raise Conflict("somebody else changed the roster meanwhile", "look at it again, then decide")
             head = self.head
             context = self.context(reason)
-            if context.at < head.at - _LATEST_CLOCK:
+            at = context.at if is_too_late(head, self.roster) else max(context.at, head.at)
+            if context.at < at - CLOCK_SKEW and not late:
                 raise ClockBehind(
                     f"this machine's clock is behind the history, whose last commit is of {head.at:%Y-%m-%d %H:%M} UTC",
-                    "set the clock",
+                    "set the clock; if it is right, 'verify' names the commit, and an admin acknowledges its time",
                 )
-            yield Turn(head, context)
+            yield Turn(head, context, at)
 
     def commit(
         self,
@@ -91,7 +94,7 @@ class Ledger(Reader):
             registry=self.registry,
             parent=turn.head,
             author=self.member.id,
-            at=max(turn.context.at, turn.head.at),
+            at=turn.context.at if any(_corrects(event, turn.head) for event in events) else turn.at,
             sign=self.identity.sign,
             frontier=self.log.frontier(self.store),
             rows=rows,
@@ -154,3 +157,8 @@ class Ledger(Reader):
             plain=plain,
             wrapped=wrapped,
         )
+
+
+def _corrects(event: Event, head: LoggedCommit) -> bool:
+    """Return whether an event acknowledges that the commit before it is of a wrong time."""
+    return isinstance(event, ProblemAcknowledged) and (event.position, event.kind) == (head.size - 1, problems.TIME)

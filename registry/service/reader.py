@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Self, TypeVar
 
 from registry.domain.events import Event
-from registry.domain.roster import ADMIN, AUDITOR, Member, Roster, application_audience, scope_audience
+from registry.domain.roster import ADMIN, AUDIT, AUDITOR, Member, Roster, application_audience, scope_audience
 from registry.domain.token import Token
 from registry.errors import IntegrityError, NotFound, NotPermitted
 from registry.log import problems
@@ -18,16 +18,18 @@ from registry.sealing.identity import Identity
 from registry.sealing.keyring import Keyring
 from registry.service.current_rows import CurrentRows
 from registry.service.recalling import PinKeeper, pin_of, recall
+from registry.service.rosters_then import RostersThen
 from registry.service.surroundings import Surroundings
 from registry.store import codec
 from registry.store.contents import Contents
 from registry.store.following import Follower, verified_events
+from registry.store.proven import ProvenLog
 from registry.store.rows import LoggedCommit, LoggedEvent, TokenRow
 from registry.store.sqlite import SQLiteStore
 from registry.store.topics import ROSTER_TOPICS
 from registry.values import ApplicationId, fold
 from registry.views.directory import Directory, directory
-from registry.views.disregarded import VOIDED, Disregarded
+from registry.views.disregarded import Disregarded
 
 T = TypeVar("T")
 
@@ -73,6 +75,7 @@ class Reader:
         self.rows = CurrentRows(store, self.log)
         self._name_keys: dict[tuple[str, int], bytes] = {}
         self._directory: tuple[int, Directory] | None = None
+        self._then: RostersThen | None = None
 
     @property
     def roster(self) -> Roster:
@@ -212,38 +215,41 @@ class Reader:
             yield
 
     def opened(self, logged: LoggedEvent) -> Event:
-        """Return the event of a log entry, opened; one of the roster only if it is the one that was checked."""
+        """Return the event of a log entry, opened; one of the roster only if it is the one that was checked.
+
+        What its author could not do, or did in no way that anybody could read, is ``Disregarded``: it is there, stops
+        nobody from reading on, and what it says counts for nothing.
+        """
         if logged.stored.topic in ROSTER_TOPICS:
             version = logged.stored.originator_version
             if version > self.roster.version:
                 self.refresh()
             if self.log.roster_events[version - 1 : version] != [logged.stored]:
                 raise IntegrityError(f"the roster event at position {logged.position} is not the one that was signed")
-        if kinds := self._voided(logged.position):
-            return self._disregarded(logged, kinds)
-        event = self._following(lambda: self.contents.event(logged.stored))
-        if event.by != logged.author:
-            raise IntegrityError(
-                f"an event names another author (position {logged.position}, kind {problems.ACTOR})",
-                "who made the commit did not do what the event says; 'verify' says more",
-            )
-        return event
+        if not self._was_allowed(logged):
+            return self._disregarded(logged, problems.ROLE)
+        try:
+            event = self._following(lambda: self.contents.event(logged.stored))
+        except IntegrityError:
+            for generation in self.roster.generations.get(AUDIT, ()):
+                self.keyring.key(AUDIT, generation.number)  # a false one raises: that is not this event's fault
+            return self._disregarded(logged, problems.CONTENTS)
+        return event if event.by == logged.author else self._disregarded(logged, problems.ACTOR)
 
-    def _voided(self, position: int) -> tuple[str, ...]:
-        return tuple(sorted(kind for at, kind in self.roster.acknowledged if at == position and kind in VOIDED))
+    def _disregarded(self, logged: LoggedEvent, problem: str) -> Event:
+        """Return what stands for an event that was committed with a problem; one changed since is an alarm at once."""
+        return Disregarded.of(ProvenLog(self.store, self.registry, self.head).check(logged), problem)
 
-    def _disregarded(self, logged: LoggedEvent, kinds: tuple[str, ...]) -> Event:
-        stored = logged.stored
-        return Disregarded(
-            originator_id=stored.originator_id,
-            originator_version=stored.originator_version,
-            by=logged.author,
-            at=logged.at,
-            host="",
-            client="",
-            topic=stored.topic,
-            kinds=kinds,
-        )
+    def _was_allowed(self, logged: LoggedEvent) -> bool:
+        """Return whether the event's author had a role that allowed it; no other is met unless one is acknowledged.
+
+        What an admin acknowledged is not asked: whoever could void an event could hide who used a token.
+        """
+        if all(kind != problems.ROLE for _, kind in self.roster.acknowledged):
+            return True
+        if self._then is None or self._then.version != self.roster.version:
+            self._then = RostersThen(self.store, self.log)
+        return self._then.allowed(logged)
 
     def _following(self, read: Callable[[], T]) -> T:
         """Return what is read; if that fails, try again if the roster has gone on since it was followed."""
@@ -258,8 +264,7 @@ class Reader:
 
     def events(self, start: int = 0) -> Iterator[LoggedEvent]:
         """Yield the events from a position on, in order; at the end ``IntegrityError`` unless they are the log's."""
-        damaged = {position for position, kind in self.roster.acknowledged if kind == problems.EVENT}
-        return verified_events(self.store, self.registry, self.head, start, damaged)
+        return verified_events(self.store, self.registry, self.head, start)
 
     def wrapping_key(self, row: TokenRow, wrapped: bytes) -> AudienceKey:
         """Return the key under which a token's data key lies; it must be the present one of the token's scope.

@@ -89,7 +89,7 @@ class Recorder:
         try:
             with ledger.turn(roles=(ADMIN, APP)) as turn:
                 stream, version = ledger.member.id, ledger.next_version(ledger.member.id)
-                latest = max(turn.context.at, turn.head.at)
+                latest = turn.at
                 placed = [
                     structs.replace(
                         event, originator_id=stream, originator_version=version + number, at=min(event.at, latest)

@@ -23,7 +23,12 @@ def entries(ledger: Ledger, log: ProvenLog, events: Sequence[LoggedEvent]) -> tu
     ]
     opened |= {logged.position: ledger.opened(logged) for logged in naming}
     sequence = [*naming, *events]
-    found = told(sequence, lambda logged: opened[logged.position], Names(ledger.directory()), HistoryFilter())
+    found = told(
+        sequence,
+        lambda logged: opened[logged.position],
+        Names(ledger.directory(), partial=bool(ledger.roster.acknowledged)),
+        HistoryFilter(),
+    )
     return tuple(one.entry for one in found if one.logged.position >= first)
 
 

@@ -9,16 +9,18 @@ from pathlib import Path
 from msgspec import Struct
 
 from registry.errors import IntegrityError, StoreUnreadable, Unusable
-from registry.log import checkpoint, note, problems
+from registry.log import checkpoint, problems
 from registry.log.checkpoint import Checkpoint
 from registry.log.note import Note
 from registry.log.problems import Problem
 from registry.pins import Pin, Pinned, Pins
-from registry.service.recalling import gives_up
+from registry.service.checking import parse_seen
+from registry.service.recalling import PinKeeper, gives_up, recall
 from registry.service.registry import PassphrasePrompt, open_identity, store_url
 from registry.service.surroundings import Surroundings
 from registry.settings import Settings, load_settings
 from registry.store.raw import RawStore, Row
+from registry.store.sqlite import SQLiteStore
 from registry.values import MemberId
 from registry.verify.cases import Case, Signatures
 from registry.verify.log import frontier_of
@@ -60,7 +62,7 @@ def verify_registry(
     settings: Settings | None = None,
     *,
     passphrase: PassphrasePrompt | None = None,
-    surroundings: Surroundings | None = None,  # noqa: ARG001 - every way to a registry takes them
+    surroundings: Surroundings | None = None,
     since: bytes | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
@@ -78,15 +80,16 @@ def verify_registry(
     if pin is None:
         raise Unusable(f"this machine does not know the registry at {path}", "'join' makes it known")
     identity = open_identity(settings, passphrase)
-    told = note.parse(since) if since is not None else None
+    told = parse_seen(since)[0] if since is not None else None
     memory = _Memory(pin)
-    verifier = Verifier(path, pin.registry_id, identity, since=told, workers=workers, progress=progress)
+    now = (surroundings or Surroundings()).clock()
+    verifier = Verifier(path, pin.registry_id, identity, since=told, now=now, workers=workers, progress=progress)
     outcome = verifier.run(memory.look)
     if isinstance(outcome, str):
         return _illegible(outcome)
     found = _acknowledged(outcome.problems, outcome.moment.timeline.last.acknowledged)
     if not any(not problem.acknowledged for problem in found) and outcome.moment.signed:
-        found += _acknowledged(memory.keep(pins, outcome.moment), frozenset())
+        found += _acknowledged(_go_on(path, pins, pin, outcome.moment), frozenset())
     return _verification(outcome, found)
 
 
@@ -95,15 +98,13 @@ class _Memory:
 
     def __init__(self, pin: Pin) -> None:
         self._pin = pin
-        self._given_up = False
 
     def look(self, store: RawStore, moment: Moment) -> Sequence[Problem]:
         """Return a problem if the log is shorter than what was seen, or another, and that was not accepted."""
         seen = self._pin.seen
         if seen is None or "commits" in moment.unread or self._holds(store, moment, seen):
             return ()
-        self._given_up = gives_up(moment.timeline.last, seen)
-        if self._given_up:
+        if gives_up(moment.timeline.last, seen):
             return ()
         point = seen.checkpoint
         word = "shorter" if point.size > moment.end else "another"
@@ -124,22 +125,25 @@ class _Memory:
                     return False
         return point.size <= moment.end and frontier_of(store, point.size, point.root) is not None
 
-    def keep(self, pins: Pins, moment: Moment) -> Sequence[Problem]:
-        """Remember what was verified; return a problem if another process has seen another history meanwhile."""
-        roster = moment.timeline.last
-        signed = _signed(moment)
-        assert signed is not None  # noqa: S101 - nothing else is kept
-        members = {member.id: (member.role, member.keys.signing) for member in roster.members.values()}
-        known = Pinned(signed, Checkpoint.parse(signed.text), roster.digest, members)
-        pin = Pin(self._pin.url, self._pin.registry_id, known)
-        try:
-            if self._given_up:
-                pins.replace(self._pin, pin)
-            else:
-                pins.advance(pin)
-        except IntegrityError as error:
-            return (Problem(moment.end, problems.PIN, str(error)),)
-        return ()
+
+def _go_on(path: Path, pins: Pins, pin: Pin, moment: Moment) -> Sequence[Problem]:
+    """Move the pin as opening the store moves it; return why that cannot be.
+
+    Not what was verified is pinned, but what every command would go on from: nothing that one of them refuses, and
+    nothing behind a gap that was not looked at, becomes what this machine has seen.
+    """
+    store = SQLiteStore.open(path)
+    try:
+        with store.snapshot():
+            log, given_up = recall(store, pin)
+        if wrong := [one for one in log.problems if (one.position, one.kind) not in log.roster.acknowledged]:
+            return wrong
+        PinKeeper(pins, pin).keep(log, at_once=True, given_up=given_up)
+    except IntegrityError as error:
+        return (Problem(moment.end, problems.PIN, str(error)),)
+    finally:
+        store.close()
+    return ()
 
 
 def _commits(store: RawStore, number: int) -> Sequence[Row]:

@@ -5,7 +5,7 @@ than the one before; a member of that moment signed its checkpoint; that member'
 admins changed current rows; the roster's events are signed and chained, and lead to the head that it names.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -143,17 +143,18 @@ class Follower:
     def _take(self, made: LoggedCommit, events: list[LoggedEvent]) -> None:
         self._check_events(made, events)
         self._grow(made, events)
-        self._check_time(made)
-        after = self._followed(made, [logged.stored for logged in events])
+        after = self._followed(made, events)
         # The founders are members from the first commit on, which one of them signs.
         members = (after if self.head is None else self.roster).members
         check_signed(self.registry, made, members)
         self._check_role(made, events, members)
+        self._check_time(made, after)
         self.head, self.roster = made, after
 
     def _check_events(self, made: LoggedCommit, events: list[LoggedEvent]) -> None:
         positions = [logged.position for logged in events]
-        if not positions or positions != list(range(self.size, made.size)):
+        # Nothing is signed yet: the length first, because a size can be said to be anything.
+        if not positions or len(positions) != made.size - self.size or positions != list(range(self.size, made.size)):
             raise IntegrityError(f"events of commit {made.number} are missing", _HINT)
         for logged in events:
             if logged.commit != made.number:
@@ -170,17 +171,20 @@ class Follower:
         places = merkle.complete_subtrees(growth.size)
         self._frontier = {place: growth.nodes.get(place) or frontier[place] for place in places}
 
-    def _check_time(self, made: LoggedCommit) -> None:
-        if self.head is not None and made.at < self.head.at:
+    def _check_time(self, made: LoggedCommit, after: Roster) -> None:
+        if self.head is not None and made.at < self.head.at and not is_too_late(self.head, after):
             self._wrong(problems.TIME, f"commit {made.number} is older than the one before it")
         if not (self.head.shredded if self.head else 0) <= made.shredded <= made.number + 1:
-            self._wrong(problems.COMMIT, f"commit {made.number} says of shredding what cannot be")
+            self._wrong(problems.SHREDDING, f"commit {made.number} says of shredding what cannot be")
 
-    def _followed(self, made: LoggedCommit, events: list[Stored]) -> Roster:
-        of_roster = [event for event in events if event.originator_id == self._stream]
-        if [event for event in events if event.topic in ROSTER_TOPICS] != of_roster or len(of_roster) > 1:
+    def _followed(self, made: LoggedCommit, events: list[LoggedEvent]) -> Roster:
+        placed = [logged for logged in events if logged.stored.originator_id == self._stream]
+        if [logged for logged in events if logged.stored.topic in ROSTER_TOPICS] != placed or len(placed) > 1:
             raise IntegrityError(f"commit {made.number} has an event of the roster in the wrong place", _HINT)
+        of_roster = [logged.stored for logged in placed]
         roster = roster_chain.follow(self.registry, self.roster, of_roster)
+        for logged in placed:
+            roster_chain.check_place(logged.stored, logged.position)
         self.roster_events += of_roster
         if (made.roster_length, made.roster_head) != (roster.version, roster.head):
             raise IntegrityError(f"commit {made.number} names another roster than there is", _HINT)
@@ -188,20 +192,27 @@ class Follower:
 
     def _check_role(self, made: LoggedCommit, events: list[LoggedEvent], members: Mapping[MemberId, Member]) -> None:
         author = members[made.author]
+        for logged in [one for one in events if not may_commit(author, one.stored.topic, one.stored.originator_id)][:1]:
+            # One for the commit, which is acknowledged as a whole.
+            what = f"the role {author.role} does not allow {logged.stored.topic} at position {logged.position}"
+            self.problems.append(Problem(logged.position, problems.ROLE, what))
         for logged in events:
             stored = logged.stored
-            if not may_commit(author, stored.topic, stored.originator_id):
-                what = f"the role {author.role} does not allow {stored.topic} at position {logged.position}"
-                self.problems.append(Problem(logged.position, problems.ROLE, what))
             if stored.topic in ROSTER_TOPICS and roster_chain.author_of(stored) != author.id:
                 what = f"commit {made.number} has an event of the roster that another member made"
                 self.problems.append(Problem(logged.position, problems.ACTOR, what))
         unchanged = self.head.present if self.head else present.EMPTY_ROOT
         if author.role != ADMIN and made.present != unchanged:
-            self._wrong(problems.ROLE, f"the role {author.role} does not allow commit {made.number} to change tokens")
+            # Nobody can let that pass: from here on all rows would be those that the author brought.
+            raise IntegrityError(f"the role {author.role} does not allow commit {made.number} to change tokens", _HINT)
 
     def _wrong(self, kind: str, message: str) -> None:
         self.problems.append(Problem(self.size, kind, message))
+
+
+def is_too_late(head: LoggedCommit, roster: Roster) -> bool:
+    """Return whether a commit's time is acknowledged to be wrong, so that the next one need not be later."""
+    return (head.size - 1, problems.TIME) in roster.acknowledged
 
 
 def _getter(nodes: dict[tuple[int, int], bytes]) -> merkle.NodeGetter:
@@ -218,30 +229,17 @@ class EventSource(Protocol):
         """Return nodes of the tree by their numbers."""
 
 
-def verified_events(
-    store: EventSource, registry: bytes, head: LoggedCommit, start: int = 0, damaged: Container[int] = ()
-) -> Iterator[LoggedEvent]:
+def verified_events(store: EventSource, registry: bytes, head: LoggedCommit, start: int = 0) -> Iterator[LoggedEvent]:
     """Yield the events from a position on, up to a verified commit.
 
     ``IntegrityError`` at the end unless its root is over just these, behind what the nodes say was before. Whoever
-    reads to the end thereby knows that nothing was dropped, added or exchanged on the way. Of events known to be
-    ``damaged``, whose leaves cannot be made any more, the stored nodes stand in for them.
+    reads to the end thereby knows that nothing was dropped, added or exchanged on the way.
     """
     numbers = [merkle.node_number(*place) for place in merkle.complete_subtrees(start)]
     nodes = store.nodes(numbers)
     tree = merkle.Frontier(start, [nodes.get(number, b"") for number in numbers])
-
-    def node(position: int) -> bytes:
-        number = merkle.node_number(0, position)
-        return store.nodes([number]).get(number, b"")
-
     for logged in store.events(start, end=head.size):
-        while tree.size < logged.position and tree.size in damaged:
-            tree.add(node(tree.size))
-        hashed = node(logged.position) if logged.position in damaged else logged.leaf(registry).hashed()
-        tree.add(hashed)
+        tree.add(logged.leaf(registry).hashed())
         yield logged
-    while tree.size < head.size and tree.size in damaged:
-        tree.add(node(tree.size))
     if (tree.size, tree.root()) != (head.size, head.root):
         raise IntegrityError("the events of the history are not the ones committed", "'verify' says which")

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from registry.domain.roster import ADMIN, Roster
-from registry.domain.roster_events import RosterEvent, RosterFounded
+from registry.domain.roster_events import ProblemAcknowledged, RosterEvent, RosterFounded
 from registry.domain.roster_rules import check_rotated, evolve
 from registry.errors import IntegrityError, RegistryError
+from registry.log import problems
 from registry.sealing import roster_record
 from registry.sealing.roster_record import RosterRecord
 from registry.store import codec
@@ -75,9 +76,21 @@ def _next(registry: bytes, roster: Roster, stored: Stored, *, signed: bool) -> R
     linked = roster_record.link(registry, event.originator_version, event.TOPIC, record.core, record.sealed)
     if signed:
         roster_record.check_signature(author.keys.signing, linked, record.signature)
+    if isinstance(event, ProblemAcknowledged) and event.kind not in problems.ACKNOWLEDGEABLE:
+        raise IntegrityError(f"a problem of the kind {event.kind!r} cannot be acknowledged")
     after = evolve(roster, event)
     check_rotated(roster, after, event)
     return structs.replace(after, head=linked, digest=hashlib.sha256(roster.digest + stored.state).digest())
+
+
+def check_place(stored: Stored, position: int) -> None:
+    """Raise ``IntegrityError`` for an event that was followed, but cannot stand at this position of the log.
+
+    Only what is there can be acknowledged: an admin leaves no pass behind for what somebody may do later.
+    """
+    event = _core(stored, RosterRecord.parse(stored.state))
+    if isinstance(event, ProblemAcknowledged) and event.position >= position:
+        raise IntegrityError(f"the roster event at position {position} acknowledges what is not there yet")
 
 
 def author_of(stored: Stored) -> MemberId:

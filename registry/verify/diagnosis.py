@@ -5,6 +5,7 @@ It is slow and takes nothing for granted. It goes on from piece to piece until t
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from msgspec import structs
 
@@ -28,13 +29,20 @@ class Diagnosis:
     """Looks closely at pieces of a log, one after the other, from where it is known to be right."""
 
     def __init__(
-        self, store: RawStore, timeline: Timeline, time_of: TimeOf, known: tuple[Edge, int], findings: Findings
+        self,
+        store: RawStore,
+        timeline: Timeline,
+        time_of: TimeOf,
+        known: tuple[Edge, int],
+        findings: Findings,
+        *,
+        latest: datetime,
     ) -> None:
         edge, position = known
         self._store = store
         self._timeline = timeline
         self._found = findings
-        self._judge = Judge(timeline, time_of, edge, findings)
+        self._judge = Judge(timeline, time_of, edge, findings, latest)
         self._signatures = Signatures(timeline, Signers())
         self._nodes: dict[int, bytes] = {}
         self._tree = Tree(position, edge.frontier, self._stored)

@@ -63,8 +63,9 @@ class Looked(Struct, frozen=True):
 class Judge:
     """Judges commits in their order, and keeps what the next one is compared with."""
 
-    def __init__(self, timeline: Timeline, time_of: TimeOf, edge: Edge, found: Findings) -> None:
+    def __init__(self, timeline: Timeline, time_of: TimeOf, edge: Edge, found: Findings, latest: datetime) -> None:
         self._timeline = timeline
+        self._latest = latest
         self._time_of = time_of
         self._found = found
         self.before = edge
@@ -119,9 +120,14 @@ class Judge:
         return list(dict.fromkeys([str(case.at), *filter(None, told), *_canonical(case.at)]))
 
     def _check_time(self, case: Case) -> None:
-        at, before = moment(case.at), moment(self.before.at)
-        if at is not None and before is not None and at < before and case.signed is not False:
+        at, before, timeline = moment(case.at), moment(self.before.at), self._timeline
+        if at is None or case.signed is False:
+            return
+        after = timeline.rosters[min(timeline.length(case.end), len(timeline.rosters) - 1)]
+        if before is not None and at < before and (case.start - 1, problems.TIME) not in after.acknowledged:
             self._found.wrong(case.start, problems.TIME, f"commit {case.number} is older than the one before it")
+        if at > self._latest:
+            self._found.wrong(case.end - 1, problems.TIME, f"commit {case.number} is of a time that is not yet")
 
     def _check_roster(self, case: Case) -> None:
         made, timeline = case.made, self._timeline
@@ -129,7 +135,7 @@ class Judge:
             return
         if not self.before.shredded <= made.shredded <= made.number + 1:
             what = f"commit {made.number} says of shredding what cannot be"
-            self._found.wrong(case.start, problems.COMMIT, what)
+            self._found.wrong(case.start, problems.SHREDDING, what)
         if timeline.broken is not None and made.roster_length >= timeline.broken.version:
             return
         at_hand = made.roster_length < len(timeline.rosters)
@@ -142,14 +148,17 @@ class Judge:
 
     def _check_events(self, looked: Looked, wrong: Mapping[int, Problem]) -> None:
         case, stream = looked.case, self._timeline.stream
-        member, of_roster = self._author(case), 0
+        member, of_roster, forbidden = self._author(case), 0, 0
         for position, number, originator, _, topic, *_ in looked.rows():
             if position in wrong:
                 continue
             if number != case.number and case.fault is None and case.signed:
                 self._event(position, problems.EVENT, f"it says that it is of commit {number}, not {case.number}")
             if member is not None and not may_commit(member, topic, originator):
-                self._event(position, problems.ROLE, f"the role {member.role} does not allow {topic}")
+                self._found.doubtful.add(position)
+                forbidden += 1
+                if forbidden == 1:  # one for the commit, which is acknowledged as a whole
+                    self._event(position, problems.ROLE, f"the role {member.role} does not allow {topic}")
             if (originator == stream) != (topic in ROSTER_TOPICS):
                 self._event(position, problems.ROSTER, "it stands in the roster, or out of it, where it must not")
             of_roster += originator == stream
@@ -159,7 +168,7 @@ class Judge:
         limited = member is not None and member.role != ADMIN and self.trusted
         if member is not None and made is not None and limited and made.present != self.before.present:
             what = f"the role {member.role} does not allow commit {case.number} to change tokens"
-            self._event(case.start, problems.ROLE, what)
+            self._event(case.start, problems.PRESENT, what)
 
     def _event(self, position: int, kind: str, message: str) -> None:
         self._found.wrong(position, kind, message)

@@ -24,6 +24,9 @@ _SINCE = "what came before the checkpoint given, and with it whether the events 
 # What is said of a table that is not there is that it is not there: the schema's problem, and no row's.
 _KINDS = {"log_nodes": problems.NODE, "commits": problems.UNSIGNED, "stored_events": problems.EVENT}
 
+_SEALED = frozenset({problems.CONTENTS, problems.ACTOR, problems.REPLAY})
+"""What takes the key of the audience ``audit`` to be seen."""
+
 
 class Outcome(Struct, frozen=True):
     """What a verification came to, before anybody says what of it is known already."""
@@ -97,6 +100,8 @@ class Report:
     def outcome(self, keys: Keys, *, partial: bool) -> Outcome:
         """Return what there is to say."""
         self._say_uncertain()
+        if not partial:
+            self._say_unfounded(keys)
         if self._moment.newest is None and "commits" not in self._moment.unread:
             self.wrong(0, problems.COMMIT, "there are no commits")
         if self._moment.complete:
@@ -117,6 +122,20 @@ class Report:
             self.wrong(problem.position, problems.EVENT, f"the event is not the one committed: {problem.message}")
         if not shut:
             self.wrong(start, problems.EVENT, "an event here or behind this position is not the one committed")
+
+    def _say_unfounded(self, keys: Keys) -> None:
+        """Say which acknowledgements are of problems that there are not: they can hide what is not there yet."""
+        timeline, found = self._moment.timeline, {(problem.position, problem.kind) for problem in self.problems}
+        if self._found.damaged or self._found.uncertain is not None or self._unread:
+            return  # a problem can lie in what is not there to be looked at
+        # What was of a time that is not yet is so no longer, some day.
+        sought = problems.ACKNOWLEDGEABLE - {problems.TIME} - (_SEALED if keys.opener is None else frozenset())
+        for before, after, position in zip(
+            timeline.rosters[:-1], timeline.rosters[1:], timeline.positions, strict=True
+        ):
+            for at, kind in sorted(after.acknowledged - before.acknowledged):
+                if kind in sought and (at, kind) not in found:
+                    self.wrong(position, problems.REPLAY, f"it acknowledges a problem of the kind {kind} at {at}: none")
 
     def _unchecked(self, keys: Keys, *, partial: bool) -> Iterator[str]:
         moment, broken = self._moment, self._moment.timeline.broken

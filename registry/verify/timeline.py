@@ -63,7 +63,9 @@ def follow(registry: bytes, events: Iterable[Row], size: int) -> Timeline:
         place = position if isinstance(position, int) else size
         try:
             event = typed(Stored, (stream, version, topic, state), "stored_events")
-            rosters.append(roster_chain.follow(registry, rosters[-1], [event]))
+            after = roster_chain.follow(registry, rosters[-1], [event])
+            roster_chain.check_place(event, place)
+            rosters.append(after)
             positions.append(place)
         except (IntegrityError, UnicodeError) as error:
             why = str(error) if isinstance(error, IntegrityError) else "it holds a text that is none"

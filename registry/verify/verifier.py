@@ -15,6 +15,7 @@ from registry.log.problems import Problem
 from registry.sealing.identity import Identity
 from registry.store.raw import RawStore, Row, open_raw
 from registry.store.topics import ROSTER_TOPICS
+from registry.values import CLOCK_SKEW
 from registry.verify import decoding
 from registry.verify.crew import Crew, Worker, workers_for
 from registry.verify.current import Present
@@ -53,6 +54,7 @@ class Verifier:
         identity: Identity,
         *,
         since: Note | None = None,
+        now: datetime,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Verifier:
         self._registry = registry
         self._identity = identity
         self._since = since
+        self._latest = now + CLOCK_SKEW
         self._workers = workers
         self._progress = progress
         self._done = self._total = self._start = 0
@@ -126,7 +129,7 @@ class Verifier:
     def _prepared(self) -> Iterator[Worker[Task, Walked | Looked | None]]:
         moment = self._moment
         store = RawStore(self._path, lenient=False)
-        walker, streams = Walker(store, moment.timeline), self._streams(store)
+        walker, streams = Walker(store, moment.timeline, self._latest), self._streams(store)
 
         def work(task: Task) -> Walked | Looked | None:
             if isinstance(task, Span):
@@ -171,7 +174,8 @@ class Verifier:
                 self._advance(piece.end - piece.start)
 
         def closer(known: Edge, position: int, found: Findings) -> Diagnosis:
-            return Diagnosis(store, self._moment.timeline, self._time_of, (known, position), found)
+            timeline = self._moment.timeline
+            return Diagnosis(store, timeline, self._time_of, (known, position), found, latest=self._latest)
 
         found = joined(pieces, walked.__getitem__, edge, closer)
         self._report.add_log(found)

@@ -51,8 +51,9 @@ class _Odd(Exception):
 class Walker:
     """Walks over pieces of one log."""
 
-    def __init__(self, store: RawStore, timeline: Timeline) -> None:
+    def __init__(self, store: RawStore, timeline: Timeline, latest: datetime) -> None:
         self._store = store
+        self._latest = latest
         self._timeline = timeline
         self._signers = Signers()
         self._leaf = b"\x00" + joined(labels.LEAF, timeline.registry) + _EIGHT
@@ -152,7 +153,7 @@ class Walker:
         number, _, at, size, root, present, roster_length, roster_head, shredded, signature = row
         timeline, length = self._timeline, self._timeline.length(size)
         moment, (text, last) = datetime.fromisoformat(at), self._last
-        if rfc3339(moment) != at:
+        if rfc3339(moment) != at or moment > self._latest:
             raise _Odd
         if before.at and moment < (last if text == before.at else datetime.fromisoformat(before.at)):
             raise _Odd

@@ -54,21 +54,30 @@ class FieldChange(Struct, frozen=True, kw_only=True):
         return {"field": self.field, "secret": False, "from": self.before, "to": self.after}
 
 
-def next_state(before: Token | None, event: TokenEvent) -> Token:
-    """Return the token after the event; ``IntegrityError`` if it is not the one that follows."""
+def next_state(before: Token | None, event: TokenEvent, *, lenient: bool = False) -> Token | None:
+    """Return the token after the event; ``IntegrityError`` if it is not the one that follows.
+
+    Where admins know of events that do not follow, the reading is ``lenient``: these change nothing.
+    """
     expected = before.version + 1 if before else 1
     try:
-        if event.originator_version == expected:
+        if event.originator_version == expected or lenient:
             return evolve(before, event)
     except Conflict:
         pass  # it has begun with something else than its creation, or goes on behind its end
+    if lenient:
+        return before
     raise IntegrityError(f"the history of the token {event.originator_id} has no event {expected} that fits there")
 
 
 class Changes:
-    """What is known of each token, application, member and policy at the point that a reading has reached."""
+    """What is known of each token, application, member and policy at the point that a reading has reached.
 
-    def __init__(self) -> None:
+    A ``lenient`` reading goes on behind events that do not follow.
+    """
+
+    def __init__(self, *, lenient: bool = False) -> None:
+        self._lenient = lenient
         self.topics = frozenset(topic for topic, kind in topics().items() if issubclass(kind, TokenEvent | RosterEvent))
         """The kinds of events that must be followed from the beginning."""
         self._tokens: dict[str, tuple[Token, dict[str, Value]]] = {}
@@ -82,9 +91,9 @@ class Changes:
 
     def _follow_token(self, event: TokenEvent) -> tuple[FieldChange, ...]:
         before, facts = self._tokens.get(event.originator_id, (None, {}))
-        after = next_state(before, event)
-        if isinstance(event, TokenDeleted):
-            del self._tokens[event.originator_id]  # nothing follows, and millions may come and go
+        after = next_state(before, event, lenient=self._lenient)
+        if after is None or isinstance(event, TokenDeleted):
+            self._tokens.pop(event.originator_id, None)  # nothing follows, and millions may come and go
             return ()
         if isinstance(event, TokenTested):
             self._tokens[event.originator_id] = (after, facts)

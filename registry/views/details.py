@@ -66,7 +66,7 @@ def _token_detail(event: Event) -> dict[str, Any]:
         case TokenDeleted():
             return {}
         case Disregarded():
-            return {"acknowledged": list(event.kinds)}
+            return {"problem": event.problem}
     return _plain(event)
 
 

@@ -1,21 +1,9 @@
-"""An event that an admin has acknowledged as bad: that it is there is shown, and what it says counts for nothing."""
+"""An event that its author could not do, or that nobody can read: that it is there is shown, and nothing else of it."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from registry.domain.events import Event
-from registry.log import problems
-
-VOIDED = frozenset(
-    {
-        problems.ROLE,
-        problems.CONTENTS,
-        problems.ACTOR,
-        problems.VERSION,
-        problems.REPLAY,
-        problems.EVENT,
-    }
-)
-"""The kinds of problems whose acknowledgement says that an event is not to be believed."""
+from registry.store.rows import LoggedEvent
 
 
 class Disregarded(Event, frozen=True, kw_only=True):
@@ -23,4 +11,20 @@ class Disregarded(Event, frozen=True, kw_only=True):
 
     TOPIC: ClassVar[str] = "log.disregarded"
     topic: str
-    kinds: tuple[str, ...]
+    problem: str
+    """The kind of problem that it has."""
+
+    @classmethod
+    def of(cls, logged: LoggedEvent, problem: str) -> Self:
+        """Return what stands in the place of an event of the log."""
+        stored = logged.stored
+        return cls(
+            originator_id=stored.originator_id,
+            originator_version=stored.originator_version,
+            by=logged.author,
+            at=logged.at,
+            host="",
+            client="",
+            topic=stored.topic,
+            problem=problem,
+        )

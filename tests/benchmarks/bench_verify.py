@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -91,7 +92,7 @@ class Signatures:
     @contextmanager
     def _walking(self) -> Iterator[Callable[[Span], Walked]]:
         with closing(RawStore(self._path, lenient=False)) as store:
-            yield Walker(store, self._moment.timeline).walk
+            yield Walker(store, self._moment.timeline, datetime.max.replace(tzinfo=UTC)).walk
 
     def ours(self, _: int) -> float:
         """Return how many commits a second are verified: their events' leaves, nodes, roots and signatures."""

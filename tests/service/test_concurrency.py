@@ -246,7 +246,7 @@ def test_a_clock_far_behind_is_refused_with_a_hint(registry, clock):
     clock.now -= timedelta(minutes=11)
     with pytest.raises(ClockBehind) as caught:
         registry.tokens.edit("Zoom", edit(description="x"))
-    assert caught.value.hint == "set the clock"
+    assert caught.value.hint.startswith("set the clock")
     assert registry.tokens.show("Zoom").description == ""
     clock.now += timedelta(minutes=2)
     assert registry.tokens.edit("Zoom", edit(description="x")).changed

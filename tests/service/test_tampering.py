@@ -47,12 +47,9 @@ def test_untouched_everything_can_be_used(registry, path):
 
 @pytest.mark.parametrize(("one", "other"), [(1, 2), (1, 4), (5, 6), (1, 6)])
 def test_exchanged_contents_of_two_events_are_noticed(registry, path, one, other):
-    """The contents of an event open at its own place only; the error names the event."""
+    """The contents of an event open at its own place only; the error names the place."""
     swap(path, "stored_events", "position", "state", one, other)
-    ((originator, version),) = query(
-        path, "SELECT originator_id, originator_version FROM stored_events WHERE position = ?", (one,)
-    )
-    with pytest.raises(IntegrityError, match=f"event {version} of {originator}"):
+    with pytest.raises(IntegrityError, match=f"^the event at position {one} is not the one committed$"):
         list(registry.history())
 
 
@@ -221,7 +218,7 @@ def test_a_former_commits_author_is_part_of_the_history(registry, path, last):
     for column, value in (("author", "b" * 32), ("at", "2027-01-31T12:00:00Z")):
         ((known,),) = query(path, f"SELECT {column} FROM commits WHERE number = 2")
         tamper(path, f"UPDATE commits SET {column} = ? WHERE number = 2", parameters=(value,))
-        with pytest.raises(IntegrityError, match=r"another author|are not the ones committed"):
+        with pytest.raises(IntegrityError, match=r"is not the one committed|are not the ones committed"):
             list(registry.history(HistoryQuery(last=last)))
         tamper(path, f"UPDATE commits SET {column} = ? WHERE number = 2", parameters=(known,))
     assert list(registry.history(HistoryQuery(last=last)))

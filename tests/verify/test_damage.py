@@ -4,7 +4,7 @@ import pytest
 
 from registry.log.merkle import complete_levels, node_number, nodes_in
 from registry.verify.judging import leaf_of
-from tests.verify.history import READERS, acknowledge, damage, found, last_of, query, size_of, start_of, verified
+from tests.verify.history import READERS, damage, found, last_of, query, size_of, start_of, verified
 
 KEYED = ("alice", "bob")
 EVENT_COLUMNS = {
@@ -281,18 +281,6 @@ def test_exchanged_rows_are_found(rich):
         f"UPDATE tokens SET box = (SELECT box FROM tokens WHERE token_id = '{other}') WHERE token_id = '{one}'",
     )
     assert found(rich) == sorted([(last_of(rich, one), "row"), (last_of(rich, other), "row")])
-
-
-def test_what_was_acknowledged_is_no_alarm(rich):
-    """A problem that an admin has acknowledged is still reported, and makes nothing wrong."""
-    damage(rich, "UPDATE log_nodes SET hash = zeroblob(32) WHERE number = 4")
-    ((position, kind),) = found(rich)
-    acknowledge(rich, position, kind)
-    outcome = verified(rich)
-    assert [(problem.kind, problem.acknowledged) for problem in outcome.problems] == [("node", True)]
-    assert outcome.ok
-    damage(rich, "UPDATE stored_events SET state = x'00' WHERE position = 20")
-    assert not verified(rich).ok
 
 
 def test_a_log_put_back_is_noticed(rich):

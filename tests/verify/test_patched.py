@@ -66,7 +66,7 @@ def test_rows_that_a_role_does_not_allow(rich, bob, name):
     stream = bob.ledger.member.id
     event = EvidenceExported(**bob.facts(stream, 1), size=5, openings=0)
     position = bob.commit(event, rows=[structs.replace(row, box=row.box[:-1] + b"\x00")])
-    assert (position, "role") in found(rich, name)
+    assert (position, "present") in found(rich, name)
 
 
 @pytest.mark.parametrize("name", ["alice", "bob"])
@@ -98,7 +98,7 @@ def test_a_commit_later_than_everything(rich, alice):
     """A commit has the later of its author's time and that of the commit before, and no time of its own."""
     row, token = alice.token()
     position = alice.put(token, row, alice.described(token), at=alice.ledger.head.at + timedelta(days=1))
-    assert found(rich) == [(position, "time")]
+    assert set(found(rich)) == {(position, "time")}
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -310,8 +310,8 @@ def resigned(client, **changes):
         ("root", bytes(32), "commit"),
         ("roster_head", bytes(32), "commit"),
         ("roster_length", 2, "commit"),
-        ("shredded", 9_999, "commit"),
-        ("shredded", 0, "commit"),
+        ("shredded", 9_999, "shredding"),
+        ("shredded", 0, "shredding"),
         ("present", bytes(32), "row"),
     ],
 )
