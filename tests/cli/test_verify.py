@@ -65,7 +65,7 @@ def test_since_a_checkpoint(token, tmp_path):
     assert ran.code == 0
     assert "not checked: what came before the checkpoint" in ran.err
     known.write_text("nothing", encoding="utf-8")
-    assert token("verify", "--since", str(known)).code == 7
+    assert token("verify", "--since", str(known)).code == 2
     assert token("verify", "--since", str(tmp_path / "missing")).code == 2
 
 
