@@ -123,6 +123,15 @@ def test_a_commit_of_other_types_is_found(rich, column):
     assert found(rich) == [(start_of(rich, 20), "commit")]
 
 
+def test_a_size_that_falls_behind_is_blamed_on_no_other(rich):
+    """A commit whose size was put back to the one before is found, and the next one is blamed for nothing."""
+    copy = rich.backup()
+    for number in range(1, query(rich, "SELECT MAX(number) FROM commits")[0][0] + 1):
+        rich.restore(copy)
+        damage(rich, f"UPDATE commits SET size = {start_of(rich, number)} WHERE number = {number}")
+        assert found(rich) == [(start_of(rich, number), "signature")], number
+
+
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("number", [0, 3, 25])
 def test_a_missing_commit_is_found(rich, name, number):
