@@ -132,6 +132,15 @@ def test_a_size_that_falls_behind_is_blamed_on_no_other(rich):
         assert found(rich) == [(start_of(rich, number), "signature")], number
 
 
+@pytest.mark.parametrize("number", [0, 2, 20])
+def test_an_older_commit_under_a_newer_number_is_found(rich, number):
+    """An older commit's row behind the newest is signed by nobody there, and the log ends where it did."""
+    ((last,),) = query(rich, "SELECT MAX(number) FROM commits")
+    damage(rich, f"UPDATE commits SET number = {last + 1} WHERE number = {number}")
+    start = query(rich, f"SELECT MAX(size) FROM commits WHERE number < {number}")[0][0] or 0
+    assert found(rich) == [(start, "commit"), (size_of(rich), "signature")]
+
+
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("number", [0, 3, 25])
 def test_a_missing_commit_is_found(rich, name, number):
