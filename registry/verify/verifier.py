@@ -41,6 +41,7 @@ _COSTLIER = 20
 _STREAMED = 2_000
 _MOST_BEHIND = 1_000_000
 _PREFIX = 16**4
+_HASH = 32
 
 
 class Verifier:
@@ -228,7 +229,7 @@ class Verifier:
 
         root = newest[5] if newest is not None and moment.signed is not False else None
         present = Present(
-            root if isinstance(root, bytes) else None,
+            root if isinstance(root, bytes) and len(root) == _HASH else None,
             None if "present_units" in moment.unread else moment.units,
             size=moment.end,
             opened=self._keys.opener is not None and self._start == 0,

@@ -141,6 +141,14 @@ def test_an_older_commit_under_a_newer_number_is_found(rich, number):
     assert found(rich) == [(start, "commit"), (size_of(rich), "signature")]
 
 
+@pytest.mark.parametrize("root", ["x''", "zeroblob(31)", "'text'"])
+def test_a_present_that_is_no_hash_blames_no_unit(rich, root):
+    """Where the newest commit names no root of the present, it alone is wrong, and not what it should vouch for."""
+    ((last,),) = query(rich, "SELECT MAX(number) FROM commits")
+    damage(rich, f"UPDATE commits SET present = {root} WHERE number = {last}")
+    assert found(rich) == [(start_of(rich, last), "commit")]
+
+
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("number", [0, 3, 25])
 def test_a_missing_commit_is_found(rich, name, number):
