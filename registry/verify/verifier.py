@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from registry.verify.diagnosis import Diagnosis
 from registry.verify.disclosures import Disclosures
 from registry.verify.findings import Known, Looked, Part, Range, Suspect
 from registry.verify.holdings import Holdings
-from registry.verify.judging import Findings
+from registry.verify.judging import Findings, Said
 from registry.verify.keys import keys_of
 from registry.verify.log import frontier_of, joined, known_of
 from registry.verify.report import Outcome, Report
@@ -172,7 +171,7 @@ class Verifier:
                 self._advance(piece.end - piece.start)
 
         def closer(known: Edge, position: int, found: Findings) -> Diagnosis:
-            return Diagnosis(store, self._moment.timeline, self._time_of, (known, position), found)
+            return Diagnosis(store, self._moment.timeline, self._said_by, (known, position), found)
 
         found = joined(pieces, walked.__getitem__, edge, closer)
         self._report.add_log(found)
@@ -181,17 +180,18 @@ class Verifier:
         self._known = known_of(found, behind)
         crew.tell(self._known)
 
-    def _time_of(self, row: Row) -> datetime | None:
+    def _said_by(self, row: Row) -> Said:
         _, _, originator, version, topic, state = row
-        with suppress(RegistryError, ValueError, TypeError, AttributeError, LookupError, struct.error):
-            at: datetime | None = None
+        opener = self._keys.opener
+        try:
             if topic in ROSTER_TOPICS:
-                at = decoding.roster_core(topic, state).at
-            elif (opener := self._keys.opener) is not None:
-                contents = opener.open(opener.place(originator), version, topic, state)
-                at = decoding.decoded(decoding.decoders()[topic], contents).at
-            return at
-        return None
+                return Said(decoding.roster_core(topic, state).at)
+            if opener is None or not (self._keys.complete or opener.knows(state)):
+                return Said()
+            contents = opener.open(opener.place(originator), version, topic, state)
+            return Said(decoding.decoded(decoding.decoders()[topic], contents).at)
+        except (RegistryError, ValueError, TypeError, AttributeError, LookupError, struct.error):
+            return Said(shut=True)
 
     def _verify_streams(self, crew: "Crew[Task, Walked | Looked | None]", store: RawStore) -> None:
         moment, report = self._moment, self._report
