@@ -1,0 +1,63 @@
+"""The campaign: every row of every table, changed in every way, and who notices.
+
+Each test does one thing to all rows of one table. Whatever was done, ``verify`` names the right position under the
+right kind and nothing else, opening and resolving end in what was committed or in an error of the registry, and where
+the documentation says that they notice it, they do.
+"""
+
+import pytest
+
+from registry.store.raw import COLUMNS
+from tests.tampering.scene import USED
+from tests.tampering.statements import NUMBERED
+
+OPERATIONS = ("flips", "others", "deletions", "duplicates", "exchanges", "renumberings", "older")
+CASES = [(table, done) for done in OPERATIONS for table in COLUMNS if done != "renumberings" or table in NUMBERED]
+
+
+def opened_wrongly(scene, table, change, turn):
+    """Return the machine that opens a changed log although it must notice, or that sees another than there was.
+
+    It is one that knows the registry's id alone and one that has seen the beginning, in their turn.
+    """
+    pin = (scene.new, scene.early)[turn % 2]["alice"]
+    # Of what is no part of the log, opening reads nothing, but for the nodes where a machine goes on.
+    if change.position is not None or (table == "log_nodes" and turn % 2):
+        opens = scene.opens("alice", pin)
+        if opens and change.position is not None and change.position >= pin.size:
+            yield f"{change.row}: opened by a machine that has seen {pin.size} events"
+
+
+def resolved_wrongly(scene, table, change):
+    """Return who resolves, on a machine that has seen all, what is not there, or is refused without a reason."""
+    opens = change.position is None or change.position < scene.size
+    logged = table in ("stored_events", "commits", "log_nodes")
+    for use in range(1 if logged else len(USED)):
+        answer, honest = scene.resolved(use), scene.honest[use]
+        if not opens or scene.token_of(use) in change.tokens or scene.reads[use] & change.units:
+            right = answer is None
+        else:
+            right = answer == honest or (answer is None and (logged or scene.reads[use] & change.beside))
+        if not right:
+            yield f"{change.row}: {USED[use]} resolves to {answer}"
+
+
+@pytest.mark.parametrize(("table", "done"), CASES)
+def test_every_change_of_every_row_is_noticed(scene, campaign, table, done):
+    """Whatever is done to whatever row is found where it is, and misleads nobody who opens or resolves."""
+    wrong, cases = [], 0
+    for change in getattr(campaign, done)(table):
+        assert scene.tamper(change.statements), change.row
+        cases += 1
+        wrong += filter(None, [change.wrong(scene.found())])
+        wrong += [*opened_wrongly(scene, table, change, cases), *resolved_wrongly(scene, table, change)]
+    assert wrong == []
+    assert cases
+
+
+def test_untouched_nothing_is_noticed(scene):
+    """Without tampering none of these tests would see anything."""
+    assert all(scene.found(name) == [] for name in scene.late)
+    assert all(scene.opens("alice", pins["alice"]) for pins in (scene.new, scene.early, scene.late))
+    assert [scene.resolved(use) for use in range(len(USED))] == list(scene.honest.values())
+    assert None not in scene.honest.values()
