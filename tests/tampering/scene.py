@@ -63,6 +63,8 @@ class Scene:
         self.older: dict[str, list[Row]] = {table: [] for table in COLUMNS}
         """Rows as they were once, of all moments that were kept."""
         self.team = team = founded_team(root)
+        self.backups: list[bytes] = []
+        """Older copies of the store."""
         self._keep()
         self.early = {name: team.pin(name) for name in ("alice", "pay")}
         """What machines had seen when the team was complete."""
@@ -99,6 +101,7 @@ class Scene:
             registry.members.change_role("carol", "auditor")
 
     def _keep(self) -> None:
+        self.backups.append(self._bytes())
         for table, rows in self._rows().items():
             self.older[table] += rows
 
@@ -181,9 +184,9 @@ class Scene:
         if self.team.pins(name).get(pin.url) != pin:
             self.team.pins(name).put(pin)
 
-    def found(self, name: str = "alice") -> list[Problem]:
-        """Return what a member's verification finds."""
-        self.pinned(name, self.late[name])
+    def found(self, name: str = "alice", pin: Pin | None = None) -> list[Problem]:
+        """Return what a member's verification finds, on a machine that has seen all, or what a pin says."""
+        self.pinned(name, pin or self.late[name])
         outcome = verify_registry(self.team.settings(name), workers=1)
         assert outcome.ok == (not outcome.problems)
         return [Problem(problem.position, problem.kind) for problem in outcome.problems]
