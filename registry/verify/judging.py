@@ -166,8 +166,8 @@ class Judge:
             if (originator == stream) != (topic in ROSTER_TOPICS):
                 self._event(position, problems.ROSTER, "it stands in the roster, or out of it, where it must not")
             of_roster += originator == stream
-            # Where one commit ends and the next begins is only certain of those that are signed.
-            if originator == stream and of_roster > 1 and case.signed is not False:
+            # Where one commit ends and the next begins is only certain of those that are there and signed.
+            if originator == stream and of_roster > 1 and case.made is not None and case.signed is not False:
                 self._event(position, problems.ROSTER, "it is the second event of the roster in one commit")
         made = case.made
         limited = member is not None and member.role != ADMIN and self.trusted
