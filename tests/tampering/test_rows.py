@@ -5,11 +5,17 @@ right kind and nothing else, opening and resolving end in what was committed or 
 the documentation says that they notice it, they do.
 """
 
+import re
+
 import pytest
 
 from registry.store.raw import COLUMNS
+from registry.store.topics import ROSTER_TOPICS
+from tests.project.sources import DOCS as PAGES
 from tests.tampering.scene import USED
-from tests.tampering.statements import NUMBERED
+from tests.tampering.statements import NUMBERED, updated
+
+DOCS = PAGES / "verification.md"
 
 OPERATIONS = ("flips", "others", "deletions", "duplicates", "exchanges", "renumberings", "older")
 CASES = [(table, done) for done in OPERATIONS for table in COLUMNS if done != "renumberings" or table in NUMBERED]
@@ -53,6 +59,47 @@ def test_every_change_of_every_row_is_noticed(scene, campaign, table, done):
         wrong += [*opened_wrongly(scene, table, change, cases), *resolved_wrongly(scene, table, change)]
     assert wrong == []
     assert cases
+
+
+def test_what_a_machine_has_pinned_is_compared(scene, campaign):
+    """Of the commit that a machine has pinned everything that was signed must be as it was, and who signed it."""
+    for known in ("early", "late"):
+        pin = getattr(scene, known)["alice"]
+        row = scene.rows["commits"][pin.commit]
+        for column in COLUMNS["commits"]:
+            assert scene.tamper([updated("commits", row, **{column: campaign.flipped("commits", row, column)})])
+            # Its time is no part of what was signed, and is of no use to who goes on behind it.
+            assert not scene.opens("alice", pin) or column == "at", (known, column)
+
+
+def test_the_roster_is_compared_by_all(scene, campaign):
+    """What the events of the roster say, and in which order, is read by everybody whenever the registry is opened."""
+    for row in scene.rows["stored_events"]:
+        for column in SAID if row["topic"] in ROSTER_TOPICS else ():
+            value = campaign.flipped("stored_events", row, column)
+            assert scene.tamper([updated("stored_events", row, **{column: value})])
+            assert not any(scene.opens("alice", pins["alice"]) for pins in (scene.new, scene.early, scene.late)), row
+
+
+SAID = ("originator_id", "originator_version", "topic", "state")
+SAID_OF = {
+    "stored_events": "an event",
+    "commits": "a commit",
+    "log_nodes": "a node",
+    "present_units": "a unit",
+    "tokens": "a current row",
+    "data_keys": "a data key",
+    "fingerprints": "a fingerprint",
+}
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_the_documentation_says_what_is_found(campaign, table):
+    """The page on verification names, of each table, the kinds under which its rows must be found here."""
+    lines = [line for line in DOCS.read_text("utf-8").splitlines() if line.startswith(f"| {SAID_OF[table]}")]
+    assert lines
+    told = {kind for line in lines for kind in re.findall(r"`([\w-]+)`", line.split("|")[4])}
+    assert campaign.kinds(table) <= told
 
 
 def test_untouched_nothing_is_noticed(scene):
