@@ -6,13 +6,16 @@ the documentation says that they notice it, they do.
 """
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 
+from registry import IntegrityError, TokenEdit
 from registry.store.raw import COLUMNS
 from registry.store.topics import ROSTER_TOPICS
+from registry.values import rfc3339
 from tests.project.sources import DOCS as PAGES
-from tests.tampering.scene import USED
+from tests.tampering.scene import USED, Problem
 from tests.tampering.statements import NUMBERED, updated
 
 DOCS = PAGES / "verification.md"
@@ -68,8 +71,20 @@ def test_what_a_machine_has_pinned_is_compared(scene, campaign):
         row = scene.rows["commits"][pin.commit]
         for column in COLUMNS["commits"]:
             assert scene.tamper([updated("commits", row, **{column: campaign.flipped("commits", row, column)})])
-            # Its time is no part of what was signed, and is of no use to who goes on behind it.
+            # Its time is no part of what was signed: see below.
             assert not scene.opens("alice", pin) or column == "at", (known, column)
+
+
+@pytest.mark.parametrize("minutes", [-30, -1, 1, 9, 60])
+def test_nobody_commits_behind_a_time_that_was_changed(scene, minutes):
+    """Who goes on from the pinned commit is not led to a time that does not follow once the former is put back."""
+    newest = scene.rows["commits"][-1]
+    moved = rfc3339(datetime.fromisoformat(newest["at"]) + timedelta(minutes=minutes))
+    assert scene.tamper([updated("commits", newest, at=moved)])
+    scene.pinned("alice", scene.late["alice"])
+    with scene.team.open("alice") as registry, pytest.raises(IntegrityError, match="is not the one committed"):
+        registry.tokens.edit("Mail", TokenEdit(fields={}, description="at another time"))
+    assert scene.found() == [Problem(scene.start(newest["number"]), "commit")]
 
 
 def test_the_roster_is_compared_by_all(scene, campaign):
