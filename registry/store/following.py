@@ -152,9 +152,9 @@ class Follower:
         self.head, self.roster = made, after
 
     def _check_events(self, made: LoggedCommit, events: list[LoggedEvent]) -> None:
-        positions = [logged.position for logged in events]
-        # Nothing is signed yet: the length first, because a size can be said to be anything.
-        if not positions or len(positions) != made.size - self.size or positions != list(range(self.size, made.size)):
+        # The size is what somebody wrote there: as many numbers may be more than there is memory for.
+        dense = all(logged.position == place for place, logged in enumerate(events, self.size))
+        if not events or not dense or len(events) != made.size - self.size:
             raise IntegrityError(f"events of commit {made.number} are missing", _HINT)
         for logged in events:
             if logged.commit != made.number:

@@ -44,6 +44,17 @@ class ProvenLog:
         except KeyError:
             raise IntegrityError(f"the node {number} of the log is missing", _HINT) from None
 
+    def _load(self, position: int, size: int) -> None:
+        """Read all nodes that prove an event with one question instead of one for each."""
+        numbers: set[int] = set()
+
+        def note(level: int, index: int) -> bytes:
+            numbers.add(merkle.node_number(level, index))
+            return b""
+
+        merkle.inclusion_proof(note, position, size)
+        self._nodes |= self._store.nodes(numbers - self._nodes.keys())
+
     def commits(self, start: int) -> Iterator[list[LoggedEvent]]:
         """Yield the events from a position on, those of one commit together; ``IntegrityError`` before any is wrong.
 
@@ -84,6 +95,7 @@ class ProvenLog:
         hashed, size = logged.leaf(self._registry).hashed(), self._head.size
         if logged.position >= size:
             raise IntegrityError(f"the event at position {logged.position} is no part of the log", _HINT)
+        self._load(logged.position, size)
         proof = merkle.inclusion_proof(self._node, logged.position, size)
         try:
             merkle.verify_inclusion(hashed, logged.position, size, proof, self._head.root)

@@ -256,9 +256,9 @@ class RawStore:
             return []
         statement = (
             "SELECT originator_version, topic, state, position, commit_number FROM stored_events"
-            " WHERE originator_id = ? AND position < ? ORDER BY originator_version"
+            " WHERE originator_id = ? AND position BETWEEN 0 AND ? ORDER BY originator_version"
         )
-        return self._all(statement, (originator, end))
+        return self._all(statement, (originator, end - 1))
 
     def streams(self, low: str | None, high: str | None, start: int, end: int) -> Iterator[list[Row]]:
         """Yield the events of the streams between two ids, both left out, within positions: stream by stream.

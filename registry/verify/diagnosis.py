@@ -15,7 +15,7 @@ from registry.log.problems import EVENT, NODE, Problem
 from registry.store.raw import RawStore, Row
 from registry.verify.cases import Case, Signatures, cases_of, place
 from registry.verify.guesses import LEAF_MISSING, MISSING, Guess, Tree, leaf_guesses
-from registry.verify.judging import CHANGED, Findings, Judge, Looked, TimeOf, leaf_of
+from registry.verify.judging import CHANGED, Findings, Judge, Looked, SaidBy, leaf_of
 from registry.verify.spans import Edge, Span
 from registry.verify.timeline import Signers, Timeline
 
@@ -32,7 +32,7 @@ class Diagnosis:
         self,
         store: RawStore,
         timeline: Timeline,
-        time_of: TimeOf,
+        said_by: SaidBy,
         known: tuple[Edge, int],
         findings: Findings,
         *,
@@ -42,7 +42,7 @@ class Diagnosis:
         self._store = store
         self._timeline = timeline
         self._found = findings
-        self._judge = Judge(timeline, time_of, edge, findings, latest)
+        self._judge = Judge(timeline, said_by, edge, findings, latest)
         self._signatures = Signatures(timeline, Signers())
         self._nodes: dict[int, bytes] = {}
         self._tree = Tree(position, edge.frontier, self._stored)
@@ -66,8 +66,8 @@ class Diagnosis:
         """Look at one piece."""
         events = self._events(span)
         self._load(span)
-        cases = self._cases(span)
         numbers = {position: there[0][1] for position, there in events.items() if len(there) == 1}
+        cases = self._cases(span, numbers)
         place(cases, span.start, span.end, numbers)
         if not cases:
             self._grow(Case(-1, None), span.start, span.end, events)
@@ -84,10 +84,11 @@ class Diagnosis:
             self._failed = []
         self._conclude(self._tree.give_in())
 
-    def _cases(self, span: Span) -> list[Case]:
+    def _cases(self, span: Span, numbers: Mapping[int, object]) -> list[Case]:
         rows = self._commits(span.first, span.last)
         cases = cases_of(rows, span.first, span.last)
         by_number = {row[0]: row for row in rows}
+        firsts = {number: position for position, number in sorted(numbers.items(), reverse=True)}
         before, start = self._judge.before.roster_length, span.start
         for case in cases:
             if case.number in by_number:
@@ -95,6 +96,9 @@ class Diagnosis:
                 self._found.unsigned += case.made is not None and case.signed is None
             if case.made is not None and case.signed is not False:
                 before, start = case.made.roster_length, case.made.size
+            elif (following := firsts.get(case.number + case.count)) is not None:
+                # What this one says cannot be relied on, but who may sign the next may have changed with it.
+                before, start = self._timeline.length(following), following
         return cases
 
     def _commits(self, first: int, last: int) -> list[Row]:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from registry.domain.roster import ADMIN, Member
 from registry.domain.roster_rules import may_commit
+from registry.domain.token_events import TokenDisclosed
 from registry.errors import IntegrityError
 from registry.log import problems
 from registry.log.leaf import Leaf, state_hash
@@ -20,8 +21,19 @@ from registry.verify.spans import Edge
 from registry.verify.timeline import Timeline
 
 CHANGED = "the event is not the one committed"
-TimeOf = Callable[[Row], datetime | None]
-"""Gives the time that an event itself says, as far as its contents can be opened."""
+_SEVERAL = 3
+"""How many events of a commit are asked for its time."""
+
+
+class Said(Struct, frozen=True):
+    """What an event's contents say of its commit, as far as there is a key for them."""
+
+    at: datetime | None = None
+    shut: bool = False
+    """Whether they do not open although the key is there: then the event is not the one that was sealed."""
+
+
+SaidBy = Callable[[Row], Said]
 
 
 class Findings(Struct):
@@ -63,10 +75,10 @@ class Looked(Struct, frozen=True):
 class Judge:
     """Judges commits in their order, and keeps what the next one is compared with."""
 
-    def __init__(self, timeline: Timeline, time_of: TimeOf, edge: Edge, found: Findings, latest: datetime) -> None:
+    def __init__(self, timeline: Timeline, said_by: SaidBy, edge: Edge, found: Findings, latest: datetime) -> None:
         self._timeline = timeline
         self._latest = latest
-        self._time_of = time_of
+        self._said_by = said_by
         self._found = found
         self.before = edge
         """What the last commit says, as far as it is to be believed."""
@@ -84,7 +96,10 @@ class Judge:
             if case.fault[0] == problems.SIGNATURE and not case.signed:
                 found.doubtful |= {row[0] for row in looked.rows()}
             if case.count == 1:
-                found.commits[case.number] = case.author, case.at if moment(case.at) else None
+                # Without an event that it was committed with, nobody knows whether they are its own.
+                own = any(row[1] == case.number for row in looked.rows())
+                told = (case.author, case.at if moment(case.at) else None)
+                found.commits[case.number] = told if own else (None, None)
         self._check_time(case)
         self._check_roster(case)
         self._check_events(looked, wrong)
@@ -96,13 +111,14 @@ class Judge:
         changed = {position for position, problem in wrong.items() if problem.message == CHANGED}
         if not rows or changed != {row[0] for row in rows} or case.author is None or case.at is None:
             return wrong
-        for author, at in product(self._authors(case), self._times(case, rows)):
+        said = [self._said_by(row) for row in rows[:_SEVERAL]]
+        for author, at in product(self._authors(case), self._times(case, said)):
             if all(leaf_of(self._timeline.registry, row, author, at) == looked.leaves(row[0]) for row in rows):
                 case.author, case.at = author, at
                 what = f"commit {case.number} has another author or time than its events were committed with"
                 break
         else:
-            if len(rows) == 1 and moment(case.at) is not None:
+            if moment(case.at) is not None and (len(rows) == 1 or _are_others(rows, said)):
                 return wrong
             case.author = case.at = None
             what = f"commit {case.number} has another author or time than it had, or all its events were changed"
@@ -112,11 +128,8 @@ class Judge:
     def _authors(self, case: Case) -> list[str]:
         return list(dict.fromkeys([str(case.author), *sorted(self._timeline.ever())]))
 
-    def _times(self, case: Case, rows: list[Row]) -> list[str]:
-        told = [self.before.at]
-        for row in rows[:1]:
-            at = self._time_of(row)
-            told += [rfc3339(at)] if at is not None else []
+    def _times(self, case: Case, said: list[Said]) -> list[str]:
+        told = [self.before.at, *(rfc3339(one.at) for one in said if one.at is not None)]
         return list(dict.fromkeys([str(case.at), *filter(None, told), *_canonical(case.at)]))
 
     def _check_time(self, case: Case) -> None:
@@ -162,7 +175,8 @@ class Judge:
             if (originator == stream) != (topic in ROSTER_TOPICS):
                 self._event(position, problems.ROSTER, "it stands in the roster, or out of it, where it must not")
             of_roster += originator == stream
-            if originator == stream and of_roster > 1:
+            # Where one commit ends and the next begins is only certain of those that are there and signed.
+            if originator == stream and of_roster > 1 and case.made is not None and case.signed is not False:
                 self._event(position, problems.ROSTER, "it is the second event of the roster in one commit")
         made = case.made
         limited = member is not None and member.role != ADMIN and self.trusted
@@ -208,6 +222,13 @@ def _canonical(text: str | None) -> list[str]:
         return [rfc3339(datetime.fromisoformat(text))] if text else []
     except (ValueError, OverflowError):
         return []
+
+
+def _are_others(rows: list[Row], said: list[Said]) -> bool:
+    """Return whether events are not those of their commit, whatever its time was: no time that they say led to them."""
+    told = zip(rows, said, strict=False)
+    # A disclosure is committed later than it says, at a time that it does not know.
+    return any(one.shut or (one.at is not None and row[4] != TokenDisclosed.TOPIC) for row, one in told)
 
 
 def _is_text(row: Row) -> bool:

@@ -57,7 +57,7 @@ class Report:
         if not found.damaged:
             self.problems += found.misplaced
         broken, timeline = self._moment.timeline.broken, self._moment.timeline
-        if broken is not None:
+        if broken is not None and "stored_events" not in self._moment.unread:
             last = timeline.positions[-1] if timeline.positions else -1
             known = Known(sorted(found.damaged))
             if not known.is_damaged(broken.position) and not known.damaged_between(last, broken.position):

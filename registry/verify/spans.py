@@ -39,14 +39,17 @@ def spans(outline: Iterable[tuple[int, object]], first: int, start: int, end: in
     """Yield the pieces of the log from a commit and position on, given number and size of each commit in order.
 
     What is odd ends with the next commit that can be one. A size that the next commit's takes back is odd itself, so
-    that one wrong number does not make all that follow look wrong.
+    that one wrong number does not make all that follow look wrong; and so is the next commit's, for either may be the
+    wrong one.
     """
     begin, at, odd = first, start, False
-    last, size = first - 1, start
+    last, size, taken_back = first - 1, start, False
     for (number, claimed), (_, following) in pairwise(chain(outline, [(0, None)])):
         grown = _between(claimed, size, end)
-        if grown is not None and (_between(following, size, end) or grown + 1) <= grown:
-            grown = None
+        takes_back, taken_back = taken_back, False
+        if grown is not None:
+            taken_back = (_between(following, size, end) or grown + 1) <= grown
+            grown = None if taken_back or takes_back else grown
         if not odd and (grown is None or number != last + 1):
             if begin <= last:
                 yield Span(begin, last, at, size)

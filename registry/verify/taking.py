@@ -108,15 +108,16 @@ class _Taking:
 
     def _end(self, newest: Row | None, last: int) -> tuple[Timeline, bool | None, int]:
         """Return the roster, whether the newest commit is signed, and where the log ends."""
-        claimed = newest[3] if newest is not None and isinstance(newest[3], int) else None
-        plausible = claimed is not None and 0 < claimed <= last + 1
-        timeline = self._follow(claimed if claimed is not None and plausible else last + 1)
         if newest is None:
-            return timeline, None, 0
-        case = Case(newest[0], newest)
+            return self._follow(last + 1), None, 0
+        claimed = newest[3] if isinstance(newest[3], int) else None
         before = self._read("commits", lambda: self._store.commits(newest[0] - 1, newest[0] - 1), list[Row]())
         length = before[0][6] if before and isinstance(before[0][6], int) and before[0][6] >= 0 else 0
         start = before[0][3] if before and isinstance(before[0][3], int) else 0
+        # An older commit's row can stand there under a newer number: then the log does not end where that one did.
+        plausible = claimed is not None and max(0, start) < claimed <= last + 1
+        timeline = self._follow(claimed if claimed is not None and plausible else last + 1)
+        case = Case(newest[0], newest)
         Signatures(timeline, Signers()).check(case, newest, length, start)
         if claimed is not None and (case.signed or (case.signed is None and (plausible or self._has_nodes(claimed)))):
             return timeline, case.signed, claimed

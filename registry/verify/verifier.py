@@ -23,7 +23,7 @@ from registry.verify.diagnosis import Diagnosis
 from registry.verify.disclosures import Disclosures
 from registry.verify.findings import Known, Looked, Part, Range, Suspect
 from registry.verify.holdings import Holdings
-from registry.verify.judging import Findings
+from registry.verify.judging import Findings, Said
 from registry.verify.keys import keys_of
 from registry.verify.log import frontier_of, joined, known_of
 from registry.verify.report import Outcome, Report
@@ -42,6 +42,7 @@ _COSTLIER = 20
 _STREAMED = 2_000
 _MOST_BEHIND = 1_000_000
 _PREFIX = 16**4
+_HASH = 32
 
 
 class Verifier:
@@ -175,7 +176,7 @@ class Verifier:
 
         def closer(known: Edge, position: int, found: Findings) -> Diagnosis:
             timeline = self._moment.timeline
-            return Diagnosis(store, timeline, self._time_of, (known, position), found, latest=self._latest)
+            return Diagnosis(store, timeline, self._said_by, (known, position), found, latest=self._latest)
 
         found = joined(pieces, walked.__getitem__, edge, closer)
         self._report.add_log(found)
@@ -184,17 +185,18 @@ class Verifier:
         self._known = known_of(found, behind)
         crew.tell(self._known)
 
-    def _time_of(self, row: Row) -> datetime | None:
+    def _said_by(self, row: Row) -> Said:
         _, _, originator, version, topic, state = row
-        with suppress(RegistryError, ValueError, TypeError, AttributeError, LookupError, struct.error):
-            at: datetime | None = None
+        opener = self._keys.opener
+        try:
             if topic in ROSTER_TOPICS:
-                at = decoding.roster_core(topic, state).at
-            elif (opener := self._keys.opener) is not None:
-                contents = opener.open(opener.place(originator), version, topic, state)
-                at = decoding.decoded(decoding.decoders()[topic], contents).at
-            return at
-        return None
+                return Said(decoding.roster_core(topic, state).at)
+            if opener is None or not (self._keys.complete or opener.knows(state)):
+                return Said()
+            contents = opener.open(opener.place(originator), version, topic, state)
+            return Said(decoding.decoded(decoding.decoders()[topic], contents).at)
+        except (RegistryError, ValueError, TypeError, AttributeError, LookupError, struct.error):
+            return Said(shut=True)
 
     def _verify_streams(self, crew: "Crew[Task, Walked | Looked | None]", store: RawStore) -> None:
         moment, report = self._moment, self._report
@@ -232,7 +234,7 @@ class Verifier:
 
         root = newest[5] if newest is not None and moment.signed is not False else None
         present = Present(
-            root if isinstance(root, bytes) else None,
+            root if isinstance(root, bytes) and len(root) == _HASH else None,
             None if "present_units" in moment.unread else moment.units,
             size=moment.end,
             opened=self._keys.opener is not None and self._start == 0,

@@ -123,6 +123,32 @@ def test_a_commit_of_other_types_is_found(rich, column):
     assert found(rich) == [(start_of(rich, 20), "commit")]
 
 
+def test_a_size_that_falls_behind_is_blamed_on_no_other(rich):
+    """A commit whose size was put back to the one before is found, and the next one is blamed for nothing."""
+    copy = rich.backup()
+    for number in range(1, query(rich, "SELECT MAX(number) FROM commits")[0][0] + 1):
+        rich.restore(copy)
+        damage(rich, f"UPDATE commits SET size = {start_of(rich, number)} WHERE number = {number}")
+        assert found(rich) == [(start_of(rich, number), "signature")], number
+
+
+@pytest.mark.parametrize("number", [0, 2, 20])
+def test_an_older_commit_under_a_newer_number_is_found(rich, number):
+    """An older commit's row behind the newest is signed by nobody there, and the log ends where it did."""
+    ((last,),) = query(rich, "SELECT MAX(number) FROM commits")
+    damage(rich, f"UPDATE commits SET number = {last + 1} WHERE number = {number}")
+    start = query(rich, f"SELECT MAX(size) FROM commits WHERE number < {number}")[0][0] or 0
+    assert found(rich) == [(start, "commit"), (size_of(rich), "signature")]
+
+
+@pytest.mark.parametrize("root", ["x''", "zeroblob(31)", "'text'"])
+def test_a_present_that_is_no_hash_blames_no_unit(rich, root):
+    """Where the newest commit names no root of the present, it alone is wrong, and not what it should vouch for."""
+    ((last,),) = query(rich, "SELECT MAX(number) FROM commits")
+    damage(rich, f"UPDATE commits SET present = {root} WHERE number = {last}")
+    assert found(rich) == [(start_of(rich, last), "commit")]
+
+
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("number", [0, 3, 25])
 def test_a_missing_commit_is_found(rich, name, number):

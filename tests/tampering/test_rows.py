@@ -1,0 +1,125 @@
+"""The campaign: every row of every table, changed in every way, and who notices.
+
+Each test does one thing to all rows of one table. Whatever was done, ``verify`` names the right position under the
+right kind and nothing else, opening and resolving end in what was committed or in an error of the registry, and where
+the documentation says that they notice it, they do.
+"""
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+
+from registry import IntegrityError, TokenEdit
+from registry.store.raw import COLUMNS
+from registry.store.topics import ROSTER_TOPICS
+from registry.values import rfc3339
+from tests.project.sources import DOCS as PAGES
+from tests.tampering.scene import USED, Problem
+from tests.tampering.statements import NUMBERED, updated
+
+DOCS = PAGES / "verification.md"
+
+OPERATIONS = ("flips", "others", "deletions", "duplicates", "exchanges", "renumberings", "older")
+CASES = [(table, done) for done in OPERATIONS for table in COLUMNS if done != "renumberings" or table in NUMBERED]
+
+
+def opened_wrongly(scene, table, change, turn):
+    """Return the machine that opens a changed log although it must notice, or that sees another than there was.
+
+    It is one that knows the registry's id alone and one that has seen the beginning, in their turn.
+    """
+    pin = (scene.new, scene.early)[turn % 2]["alice"]
+    # Of what is no part of the log, opening reads nothing, but for the nodes where a machine goes on.
+    if change.position is not None or (table == "log_nodes" and turn % 2):
+        opens = scene.opens("alice", pin)
+        if opens and change.position is not None and change.position >= pin.size:
+            yield f"{change.row}: opened by a machine that has seen {pin.size} events"
+
+
+def resolved_wrongly(scene, table, change):
+    """Return who resolves, on a machine that has seen all, what is not there, or is refused without a reason."""
+    opens = change.position is None or change.position < scene.size
+    logged = table in ("stored_events", "commits", "log_nodes")
+    for use in range(1 if logged else len(USED)):
+        answer, honest = scene.resolved(use), scene.honest[use]
+        if not opens or scene.token_of(use) in change.tokens or scene.reads[use] & change.units:
+            right = answer is None
+        else:
+            right = answer == honest or (answer is None and (logged or scene.reads[use] & change.beside))
+        if not right:
+            yield f"{change.row}: {USED[use]} resolves to {answer}"
+
+
+@pytest.mark.parametrize(("table", "done"), CASES)
+def test_every_change_of_every_row_is_noticed(scene, campaign, table, done):
+    """Whatever is done to whatever row is found where it is, and misleads nobody who opens or resolves."""
+    wrong, cases = [], 0
+    for change in getattr(campaign, done)(table):
+        assert scene.tamper(change.statements), change.row
+        cases += 1
+        wrong += filter(None, [change.wrong(scene.found())])
+        wrong += [*opened_wrongly(scene, table, change, cases), *resolved_wrongly(scene, table, change)]
+    assert wrong == []
+    assert cases
+
+
+def test_what_a_machine_has_pinned_is_compared(scene, campaign):
+    """Of the commit that a machine has pinned everything that was signed must be as it was, and who signed it."""
+    for known in ("early", "late"):
+        pin = getattr(scene, known)["alice"]
+        row = scene.rows["commits"][pin.commit]
+        for column in COLUMNS["commits"]:
+            assert scene.tamper([updated("commits", row, **{column: campaign.flipped("commits", row, column)})])
+            # Its time is no part of what was signed: see below.
+            assert not scene.opens("alice", pin) or column == "at", (known, column)
+
+
+@pytest.mark.parametrize("minutes", [-30, -1, 1, 9, 60])
+def test_nobody_commits_behind_a_time_that_was_changed(scene, minutes):
+    """Who goes on from the pinned commit is not led to a time that does not follow once the former is put back."""
+    newest = scene.rows["commits"][-1]
+    moved = rfc3339(datetime.fromisoformat(newest["at"]) + timedelta(minutes=minutes))
+    assert scene.tamper([updated("commits", newest, at=moved)])
+    scene.pinned("alice", scene.late["alice"])
+    with scene.team.open("alice") as registry, pytest.raises(IntegrityError, match="is not the one committed"):
+        registry.tokens.edit("Mail", TokenEdit(fields={}, description="at another time"))
+    assert scene.found() == [Problem(scene.start(newest["number"]), "commit")]
+
+
+def test_the_roster_is_compared_by_all(scene, campaign):
+    """What the events of the roster say, and in which order, is read by everybody whenever the registry is opened."""
+    for row in scene.rows["stored_events"]:
+        for column in SAID if row["topic"] in ROSTER_TOPICS else ():
+            value = campaign.flipped("stored_events", row, column)
+            assert scene.tamper([updated("stored_events", row, **{column: value})])
+            assert not any(scene.opens("alice", pins["alice"]) for pins in (scene.new, scene.early, scene.late)), row
+
+
+SAID = ("originator_id", "originator_version", "topic", "state")
+SAID_OF = {
+    "stored_events": "an event",
+    "commits": "a commit",
+    "log_nodes": "a node",
+    "present_units": "a unit",
+    "tokens": "a current row",
+    "data_keys": "a data key",
+    "fingerprints": "a fingerprint",
+}
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_the_documentation_says_what_is_found(campaign, table):
+    """The page on verification names, of each table, the kinds under which its rows must be found here."""
+    lines = [line for line in DOCS.read_text("utf-8").splitlines() if line.startswith(f"| {SAID_OF[table]}")]
+    assert lines
+    told = {kind for line in lines for kind in re.findall(r"`([\w-]+)`", line.split("|")[4])}
+    assert campaign.kinds(table) <= told
+
+
+def test_untouched_nothing_is_noticed(scene):
+    """Without tampering none of these tests would see anything."""
+    assert all(scene.found(name) == [] for name in scene.late)
+    assert all(scene.opens("alice", pins["alice"]) for pins in (scene.new, scene.early, scene.late))
+    assert [scene.resolved(use) for use in range(len(USED))] == list(scene.honest.values())
+    assert None not in scene.honest.values()
