@@ -59,7 +59,11 @@ class Changes(Iterator[CommitChange]):
 
     def __next__(self) -> CommitChange:
         with self._lock:
-            return next(self._steps)
+            try:
+                return next(self._steps)
+            except BaseException:  # there is no next one any more
+                self._lookout.close()
+                raise
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from registry.errors import RegistryError, StoreBusy, StoreMissing, StoreUnreadable
+from registry.store.forking import WITHIN_SQLITE
 
 PRAGMAS = (
     "synchronous = FULL",
@@ -60,7 +61,8 @@ def header_of(path: Path) -> tuple[int, int] | None:
 
 
 def _header(path: Path, mode: str) -> tuple[int, int]:
-    with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?{mode}", uri=True)) as connection:
+    url = f"file:{quote(os.fsencode(path))}?{mode}"
+    with WITHIN_SQLITE.lock(), closing(sqlite3.connect(url, uri=True)) as connection:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000}")
         ((application,),) = connection.execute("PRAGMA application_id").fetchall()
         ((version,),) = connection.execute("PRAGMA user_version").fetchall()

@@ -1,6 +1,5 @@
 """Running apps resolve: at once, never with what is out of date, and each token only as the log says that it is."""
 
-import os
 import pickle
 import shutil
 import threading
@@ -189,32 +188,6 @@ def test_many_threads_get_what_is_current(team, opened):
     assert key_of(app) == "key-14"
 
 
-def test_a_child_goes_on_with_connections_of_its_own(team, opened):
-    """After a fork both sides resolve, see changes, and the parent goes on as before."""
-    app = opened("pay")
-    app.resolve("Mail")
-    told, tell = os.pipe()
-    ready, go = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            first = key_of(app)
-            os.read(ready, 1)
-            os.write(tell, f"{first} {key_of(app)}".encode())
-            app.close()
-        finally:
-            os._exit(0)
-    edited(team, "after-the-fork")
-    assert key_of(app) == "after-the-fork"
-    os.write(go, b"x")
-    assert os.waitpid(child, 0)[1] == 0
-    assert os.read(told, 1_000).decode() == f"{secret_of('Mail', None)} after-the-fork"
-    for end in (told, tell, ready, go):
-        os.close(end)
-    edited(team, "again")
-    assert key_of(app) == "again"
-
-
 def test_the_first_use_of_each_revision_is_recorded_once(team):
     """By default a process records each revision of a token that it resolves, once, and at the latest when it ends."""
     with team.open("pay") as app:
@@ -224,6 +197,17 @@ def test_the_first_use_of_each_revision_is_recorded_once(team):
         for _ in range(3):
             app.resolve("Mail")
     assert uses(team) == [("pay", "Mail", 1), ("pay", "Mail", 2)]
+
+
+def test_each_process_has_a_first_use(team):
+    """What one program asks for in the name of several processes is recorded once for each of them."""
+    with team.open("pay") as app:
+        for _ in range(2):
+            for process in ("nightly", "hourly", None):
+                app.resolve("Mail", process=process)
+    assert uses(team) == [("pay", "Mail", 1)] * 3
+    users = team.do("bob", lambda r: r.usage("Mail"))
+    assert {user.process for user in users} == {"nightly", "hourly", None}
 
 
 def test_uses_are_recorded_while_the_process_goes_on(team, opened):
