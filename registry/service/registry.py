@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from registry.errors import IdentityUnreadable, Unusable
 from registry.pins import Pin, Pins
 from registry.sealing.identity import Identity, IdentityFile, read_identity
+from registry.service.closing import Closing
 from registry.service.ledger import Ledger
 from registry.service.surroundings import Surroundings
 from registry.service.tokens import Tokens
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PassphrasePrompt = Callable[[], Secret]
 
 
-class Registry:
+class Registry(Closing):
     """An open registry. Use it as a context manager; one instance serves one thread at a time."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -172,14 +172,6 @@ class Registry:
         from registry.service.log import Log  # noqa: PLC0415
 
         return Log(self._ledger)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the store."""

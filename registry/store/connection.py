@@ -40,13 +40,8 @@ def header_of(path: Path) -> tuple[int, int] | None:
     that SQLite holds on the same file elsewhere in this process (POSIX has it so). Another program that ends would then
     think that it is the last, and take the write-ahead log away: what is open here would go on in files that are gone.
     """
-    try:
-        if path.stat().st_size < _SMALLEST:
-            return None
-    except FileNotFoundError:
-        raise StoreMissing(f"there is no registry at {path}", "'init' founds one, 'join' makes one known") from None
-    except OSError as error:
-        raise StoreUnreadable(f"the store {path} cannot be read: {error.strerror}") from None
+    if _look(path).st_size < _SMALLEST:
+        return None
     try:
         # Nothing is locked, recovered or turned to another mode for whoever says that it never changes.
         return _header(path, "mode=ro&immutable=1")
@@ -71,11 +66,17 @@ def _header(path: Path, mode: str) -> tuple[int, int]:
 
 def file_of(path: Path) -> tuple[int, int]:
     """Return which file a path leads to: its device and its inode."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise unusable(path, error) from None
+    found = _look(path)
     return found.st_dev, found.st_ino
+
+
+def _look(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        raise StoreMissing(f"there is no registry at {path}", "'init' founds one, 'join' makes one known") from None
+    except OSError as error:
+        raise StoreUnreadable(f"the store {path} cannot be read: {error.strerror}") from None
 
 
 def lock_again(path: Path, file: tuple[int, int]) -> None:
@@ -86,7 +87,7 @@ def lock_again(path: Path, file: tuple[int, int]) -> None:
     store. The files stay open: closing one would give up its lock (see ``header_of``).
     """
     for name, start, length in ((path, *_SHARED), (path.with_name(f"{path.name}-shm"), *_IN_USE)):
-        with suppress(OSError):
+        with suppress(OSError, StoreMissing, StoreUnreadable):
             descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
             if name != path or file_of(path) == file:
                 fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, length, start)
