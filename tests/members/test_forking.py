@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from registry import TokenEdit
+from registry import NotPermitted, TokenEdit
 from registry.service import recording
 from tests.members.team import fields, secret_of
 
@@ -137,3 +138,19 @@ def test_a_child_holds_up_no_writer(team):
         assert time.monotonic() - began < 5
     os.kill(number, signal.SIGKILL)
     assert code_of(number) == -signal.SIGKILL
+
+
+def test_what_has_ended_holds_no_connection(team, opened):
+    """An iterator over changes that has ended, or failed, has let go of the store, though nobody closed it."""
+    app = opened("pay")
+    ended = app.changes(timeout=0)
+    assert list(ended) == []
+    failed = app.changes(after=0, timeout=5)
+    team.do("alice", lambda r: r.members.remove("pay"))
+    with pytest.raises(NotPermitted):
+        list(failed)
+    for changes in (ended, failed):
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            changes._lookout._ledger.store._connection.execute("SELECT 1")
+        assert list(changes) == []
+        changes.close()
