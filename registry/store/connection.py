@@ -114,6 +114,8 @@ def connect(path: Path) -> sqlite3.Connection:
 def unusable(path: Path, error: Exception) -> RegistryError:
     """Return what an error of SQLite means to the user; its text holds no value of any row."""
     text = str(error).partition(" with text ")[0]  # what follows is a value that is no UTF-8
+    if "closed database" in text:
+        return StoreUnreadable("this registry was closed", "open it anew")
     if "locked" in text or "busy" in text:
         return StoreBusy("other programs hold the store", "try again")
     if "full" in text:

@@ -24,7 +24,13 @@ def test_what_is_closed_answers_no_more(team):
         auth = app.auth("Mail")
     never = team.open("pay")
     never.close()
-    for ask in (lambda: app.resolve("Mail"), lambda: app.resolve("Zoom"), auth._resolve, lambda: never.resolve("Mail")):
+    for ask in (
+        lambda: app.resolve("Mail"),
+        lambda: app.resolve("Zoom"),
+        auth._resolve,
+        lambda: never.resolve("Mail"),
+        lambda: app.tokens.reveal("Mail", "api_key"),
+    ):
         with pytest.raises(Unusable, match="was closed"):
             ask()
 
