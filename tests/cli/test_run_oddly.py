@@ -14,6 +14,7 @@ import pytest
 from cli import children
 from tests.cli.conftest import KEY
 from tests.cli.harness import command, environment, process
+from tests.cli.team import APP, complete
 from tests.cli.test_bad_input import refused
 
 
@@ -63,6 +64,26 @@ def test_a_grace_that_is_none(token, grace):
     """What is no number of seconds is refused."""
     refused(token("run", "Zoom", "--restart-on-change", "--grace", grace, "--", "true"), 2)
     assert uses(token) == 0
+
+
+def test_an_app_runs_with_what_is_its_own(tmp_path):
+    """To an app member a name is its own application's token before a global one, unless it says which."""
+    team, others = complete(tmp_path)
+    (tmp_path / "value").write_text("of-the-application\n", encoding="utf-8")
+    team.ada.ok("edit", "Zoom", "--app", APP, "--field", f"api_key=@{tmp_path}/value")
+    show = ("--", "sh", "-c", 'echo "$API_KEY"')
+    for words, key in (
+        ((), "of-the-application"),
+        (("--app", APP.upper()), "of-the-application"),
+        (("--global",), "canary-of-the-team"),
+        (("--token", "G_=Zoom"), "of-the-application"),
+    ):
+        done = process(others["app"].home, "run", "Zoom", *words, *show)
+        assert (done.code, done.out, done.err) == (0, f"{key}\n", "")
+    refused(others["app"]("run", "Zoom", "--app", "Elsewhere", "--", "true"), 3)
+    refused(others["auditor"]("run", "Zoom", "--", "true"), 6)
+    users = team.told("usage", "Zoom", "--app", APP)
+    assert [(user["member"], user["uses"], user["revision"]) for user in users] == [("server", 4, 2)]
 
 
 def closed(*streams):

@@ -1,5 +1,6 @@
 """Running apps resolve: at once, never with what is out of date, and each token only as the log says that it is."""
 
+import asyncio
 import pickle
 import shutil
 import threading
@@ -7,7 +8,7 @@ import time
 
 import pytest
 
-from registry import IntegrityError, NotFound, NotPermitted, TokenEdit, open_registry
+from registry import IntegrityError, NewToken, NotFound, NotPermitted, StoreMissing, TokenEdit, open_registry
 from tests.members.team import fields, secret_of
 
 PATIENCE = 10
@@ -69,6 +70,67 @@ def test_a_new_token_of_ones_own_comes_before_the_global_one(team, opened):
     team.do("alice", lambda r: r.tokens.rename("Wages", "Mail", app="Payroll"))
     assert key_of(app) == secret_of("Wages", "Payroll")
     assert key_of(app, only_global=True) == secret_of("Mail", None)
+
+
+def test_a_token_made_anew_is_another(team, opened):
+    """A token of a deleted one's name answers with its own credentials, though both are of the first revision."""
+    app = opened("pay")
+    before = app.resolve("Mail")
+    team.do("alice", lambda r: r.tokens.remove("Mail"))
+    team.do("alice", lambda r: r.tokens.add(NewToken(name="Mail", provider="zoom", fields=fields("anew"))))
+    after = app.resolve("Mail")
+    assert (after["api_key"].reveal(), after.revision, before.revision) == ("anew", 1, 1)
+    assert after.token_id != before.token_id
+
+
+def test_an_application_is_asked_for_by_its_present_name(team, opened):
+    """What a renamed application was called before names nothing any more, though it was answered a moment ago."""
+    app = opened("pay")
+    assert key_of(app, "Wages", app="Payroll") == secret_of("Wages", "Payroll")
+    team.do("alice", lambda r: r.applications.rename("Payroll", "Salaries"))
+    with pytest.raises(NotFound):
+        app.resolve("Wages", app="Payroll")
+    assert key_of(app, "Wages", app="salaries") == secret_of("Wages", "Payroll")
+
+
+def test_a_role_is_that_of_now(team, opened):
+    """Who becomes an auditor opens nothing from then on, and again when it is an app member again."""
+    app = opened("pay")
+    app.resolve("Mail")
+    team.do("alice", lambda r: r.members.change_role("pay", "auditor"))
+    with pytest.raises(NotPermitted, match="yours is auditor"):
+        app.resolve("Mail")
+    team.do("alice", lambda r: r.members.change_role("pay", "app", app="Payroll"))
+    assert key_of(app) == secret_of("Mail", None)
+
+
+def test_a_store_that_is_away_answers_nothing(team, opened):
+    """Without the store nobody can say what holds now; when it is back, it answers."""
+    app = opened("pay")
+    app.resolve("Mail")
+    team.store.rename(team.store.with_name("away"))
+    for _ in range(2):
+        with pytest.raises(StoreMissing):
+            app.resolve("Mail")
+    team.store.with_name("away").rename(team.store)
+    assert key_of(app) == secret_of("Mail", None)
+
+
+def test_tasks_resolve_in_threads(team, opened):
+    """Coroutines ask directly or through a thread, many at once; each gets what is current, and the loop goes on."""
+    app = opened("pay")
+
+    async def ask(number):
+        if number % 2:
+            return key_of(app, process=f"task {number % 5}")
+        return (await asyncio.to_thread(app.resolve, "Mail"))["api_key"].reveal()
+
+    async def all_of_them():
+        return set(await asyncio.gather(*map(ask, range(50))))
+
+    assert asyncio.run(all_of_them()) == {secret_of("Mail", None)}
+    edited(team, "new")
+    assert asyncio.run(all_of_them()) == {"new"}
 
 
 def test_a_removed_member_gets_no_answer(team, opened):
