@@ -4,6 +4,7 @@ Nothing here knows the registry. A program that is a child instead is the busine
 """
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -22,13 +23,9 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 def find(name: str) -> str:
     """Return the file of a program, found as a shell finds it; ``CannotRun`` if there is none."""
-    folders = [""] if "/" in name else os.get_exec_path()
-    there = False
-    for path in [os.path.join(folder, name) for folder in folders] if name else []:  # noqa: PTH118 - a name is no path
-        if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113 - as above
-            return path
-        there = there or os.path.isfile(path) or ("/" in name and os.path.exists(path))  # noqa: PTH110, PTH113 - as above
-    if there:
+    if found := shutil.which(name):
+        return found
+    if shutil.which(name, os.F_OK) or ("/" in name and os.access(name, os.F_OK)):
         raise CannotRun(f"{name} is no program that may be run", NOT_EXECUTABLE)
     raise CannotRun(f"there is no program {name!r}", NOT_FOUND)
 
@@ -63,15 +60,17 @@ def private_files(parent: Path, contents: Mapping[str, bytes]) -> Iterator[Mappi
     folder = Path(tempfile.mkdtemp(prefix="token-registry-", dir=parent.absolute()))
     try:
         folder.chmod(0o700)
-        for name, data in contents.items():
-            _write(folder / name, data)
-        with _guarded(folder):
+        with _guarded(folder):  # before there is anything in it
+            for name, data in contents.items():
+                _write(folder / name, data)
             yield {name: folder / name for name in contents}
     finally:
         try:
             _remove(folder)
+        except FileNotFoundError:
+            pass  # the program has done so itself
         except OSError as error:
-            message(f"the folder {folder} is still there, it cannot be removed: {error.strerror}")
+            message(f"the folder {folder} is still there, it cannot be removed: {error.strerror or error}")
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -111,6 +110,7 @@ def _guarded(folder: Path) -> Iterator[None]:
 
 def _keep_watch(watching: int, folder: Path) -> NoReturn:
     try:
+        watching = fcntl.fcntl(watching, fcntl.F_DUPFD, 3)  # whoever started this may have closed what is below
         os.setsid()  # what is sent to all the programs of a terminal is not for this one
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         os.chdir("/")

@@ -17,7 +17,7 @@ FORMATS = ("jsonl", "csv", "cloudevents", "ocsf")
     "export --format jsonl --after 4711 > since.jsonl",
 )
 @click.option(
-    "--format", type=click.Choice(FORMATS), default="jsonl", show_default=True, help="The format of the lines."
+    "--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True, help="The format of the lines."
 )
 @click.option("--since", metavar="DATE", help="2027-01-31 (its start), an RFC 3339 time, or 90d ago.")
 @click.option("--until", metavar="DATE", help="2027-01-31 (its end), an RFC 3339 time, or 90d ago.")
@@ -33,7 +33,7 @@ FORMATS = ("jsonl", "csv", "cloudevents", "ocsf")
 def export(
     session: Session,
     *,
-    format: str,  # noqa: A002 - the name of the option
+    form: str,
     since: str | None,
     until: str | None,
     token: str | None,
@@ -54,4 +54,4 @@ def export(
         actor=actor,
     )
     with session.open() as opened:
-        output.print_parts(opened.export(query, format=format, after=after))
+        output.print_parts(opened.export(query, format=form, after=after))

@@ -1,11 +1,12 @@
 """Running a program with tokens' values: ``run``."""
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
@@ -19,6 +20,25 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _BEHIND = "--"
+
+
+class _Wish(TypedDict):
+    """What the options say of the tokens that are wanted."""
+
+    name: str
+    prefix: str
+    more: tuple[str, ...]
+    app: str | None
+    only_global: bool
+    process: str | None
+    only: str | None
+    reason: str | None
+
+
+def _number(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # which is not below any minimum, and never over
+        raise click.BadParameter("nan is no number of seconds")
+    return value
 
 
 class _Runner(Command):
@@ -87,6 +107,7 @@ class _Runner(Command):
 @click.option(
     "--grace",
     type=click.FloatRange(min=0),
+    callback=_number,
     default=supervising.GRACE,
     show_default=True,
     metavar="SECONDS",
@@ -103,7 +124,7 @@ def run(
     grace: float,
     pristine: bool,
     folder: Path | None,
-    **wish: Any,  # noqa: ANN401 - what is handed on to _wish as it is
+    **wish: Unpack[_Wish],
 ) -> None:
     """Run a program with tokens' values; that is recorded.
 
@@ -116,45 +137,35 @@ def run(
     """
     with context.ensure_object(Session).open("admin", "app") as opened:
         file = children.find(program[0])
-        wanted, hand_out = _wish(opened, as_files=folder is not None, **wish)
-        given = partial(_given, folder, pristine=pristine)
+        wanted, hand_out = _wanted(opened, wish, as_files=folder is not None)
         if restarts:
+            given = partial(_given, folder, hand_out, pristine=pristine)
             with opened.token_watch(wanted) as watch, children.starting(program[0]):
-                start = lambda: given(hand_out())  # noqa: E731 - a function of one line, of what holds then
-                status = supervising.supervise(program, start, watch.changed, file=file, grace=grace)
+                status = supervising.supervise(program, given, watch.changed, file=file, grace=grace)
         else:
             handed = hand_out()
     if not restarts:
         if folder is None:
             children.become(file, program, handed.environment(os.environ, pristine=pristine))
         with children.starting(program[0]):
-            status = supervising.supervise(program, lambda: given(handed), file=file)
+            given = partial(_given, folder, lambda: handed, pristine=pristine)
+            status = supervising.supervise(program, given, file=file)
     supervising.end_likewise(status)
 
 
-def _wish(
-    opened: registry.Registry,
-    *,
-    as_files: bool,
-    name: str,
-    prefix: str,
-    more: tuple[str, ...],
-    app: str | None,
-    only_global: bool,
-    process: str | None,
-    only: str | None,
-    reason: str | None,
+def _wanted(
+    opened: registry.Registry, wish: _Wish, *, as_files: bool
 ) -> tuple[list[registry.Wanted], Callable[[], registry.HandedOut]]:
     """Return which tokens are wanted, and what hands out their values."""
-    wanted = [
-        registry.Wanted(name=called, prefix=before, app=app, only_global=only_global, process=process)
-        for before, called in [(prefix, name), *map(_prefixed, more)]
-    ]
+    asked = partial(registry.Wanted, app=wish["app"], only_global=wish["only_global"], process=wish["process"])
+    named = [(wish["prefix"], wish["name"]), *map(_prefixed, wish["more"])]
+    wanted = [asked(name=name, prefix=prefix) for prefix, name in named]
+    only = wish["only"]
     return wanted, lambda: opened.tokens.run(
         wanted,
         only=tuple(field.strip() for field in only.split(",")) if only is not None else (),
         as_files=as_files,
-        reason=reason,
+        reason=wish["reason"],
         unrecorded=documents.warn_unrecorded,
     )
 
@@ -166,8 +177,11 @@ def _prefixed(text: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _given(folder: Path | None, handed: registry.HandedOut, *, pristine: bool) -> Iterator[dict[bytes, bytes]]:
+def _given(
+    folder: Path | None, hand_out: Callable[[], registry.HandedOut], *, pristine: bool
+) -> Iterator[dict[bytes, bytes]]:
     """Yield the environment of a program, while the files that it names are there."""
+    handed = hand_out()
     if folder is None:
         yield handed.environment(os.environ, pristine=pristine)
         return

@@ -20,9 +20,17 @@ from cli.output import message
 GRACE = 10.0
 """Seconds that a program has to end by itself when it is started anew."""
 _STEP = 0.025
-_FROM_TERMINALS = frozenset({signal.SIGINT, signal.SIGQUIT})
-_ENDING = _FROM_TERMINALS | {signal.SIGTERM}
-_HANDED_ON = (*sorted(_ENDING), signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_FROM_TERMINALS = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH})
+_ENDING = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
+_KEPT = frozenset(
+    {
+        *(signal.SIGKILL, signal.SIGSTOP),  # nobody can catch these
+        *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCONT),  # what terminals do to all their programs
+        *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS),  # own faults
+        *(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD),  # what comes of one's own writing, and of the program's end
+    }
+)
+_HANDED_ON = sorted(signal.valid_signals() - _KEPT)
 
 Variables = Mapping[str, str] | Mapping[bytes, bytes]
 Environment = Callable[[], AbstractContextManager[Variables]]

@@ -24,21 +24,16 @@ if TYPE_CHECKING:
     metavar="POSITION",
     help="The last position you have seen; -1 for none. Without it, what is committed from now on is shown.",
 )
-@click.option("--format", type=click.Choice(("table", "jsonl")), help="How to print data.")
+@click.option("--format", "form", type=click.Choice(("table", "jsonl")), help="How to print data.")
 @pass_session
-def watch(
-    session: Session,
-    *,
-    after: int | None,
-    format: str | None,  # noqa: A002 - the name of the option
-) -> None:
+def watch(session: Session, *, after: int | None, form: str | None) -> None:
     """Show every commit as soon as it is made.
 
     Ctrl-C or a termination is how it ends. App members are shown which of their tokens changed, and how; admins and
     auditors what 'history' shows. With jsonl each commit is one line, also one that shows nothing to you; its "last"
     is what to give to --after next time.
     """
-    as_lines = session.json() if format is None else format == "jsonl"
+    as_lines = session.json() if form is None else form == "jsonl"
     try:
         with termination_interrupts(), session.open() as opened, opened.changes(after, stop=output.unread) as changes:
             output.print_as_they_come(_json_lines(changes) if as_lines else _table(changes), exact=as_lines)

@@ -22,6 +22,7 @@ CLOCK_SKEW = timedelta(minutes=10)
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 4_000
 LONGEST_REASON = 1_000
+LONGEST_PROCESS = 200
 LONGEST_VALUE = 16_384
 
 _MEMBER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?\Z")
@@ -127,6 +128,16 @@ def parse_reason(text: str | None) -> str | None:
     if text is None or not text.strip():
         return None
     return _parse_text(text.strip(), "the reason", LONGEST_REASON, "")
+
+
+def parse_process(text: str | None) -> str | None:
+    """Return the name of a process without space around it, or raise ``InvalidValue``: at most 200 characters."""
+    if text is None:
+        return None
+    name = _parse_text(text.strip(), "the process's name", LONGEST_PROCESS, "")
+    if not name:
+        raise InvalidValue("the process's name is empty", "leave it out where no process asks")
+    return name
 
 
 def parse_expiry(text: str, now: datetime) -> datetime | None:

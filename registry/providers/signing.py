@@ -54,8 +54,7 @@ class CurrentAuth(httpx.Auth):
         self._resolve = resolve
         self._at_hand = at_hand
         self.begin_anew()
-        mine = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: _begin_anew(mine()))
+        _auths.add(self)
 
     def begin_anew(self) -> None:
         """Forget what was kept. After a fork, another thread's lock would never be released in the child."""
@@ -150,6 +149,12 @@ def _same(one: Current, other: Current) -> bool:
     ) == dict(other.fields)
 
 
-def _begin_anew(auth: CurrentAuth | None) -> None:
-    if auth is not None:
+_auths: "weakref.WeakSet[CurrentAuth]" = weakref.WeakSet()
+
+
+def _begin_anew() -> None:
+    for auth in list(_auths):
         auth.begin_anew()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

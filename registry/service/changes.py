@@ -3,12 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from types import TracebackType
-from typing import Self
 
 from registry.domain.roster import APP
 from registry.domain.token_events import TokenCreated, TokenDeleted, TokenEvent
 from registry.errors import Conflict, InvalidValue
+from registry.service.closing import Closing
 from registry.service.ledger import Ledger
 from registry.service.lookout import STEP, Lookout
 from registry.service.telling import entries
@@ -19,7 +18,7 @@ from registry.values import ApplicationId, TokenId
 from registry.views.commits import CommitChange, TokenChange
 
 
-class Changes(Iterator[CommitChange]):
+class Changes(Closing, Iterator[CommitChange]):
     """The commits behind a position, each as soon as it is made. Any thread may ask for the next one.
 
     ``timeout`` ends it when nothing was committed for so many seconds; with 0 it yields what is there. ``stop`` is
@@ -59,15 +58,11 @@ class Changes(Iterator[CommitChange]):
 
     def __next__(self) -> CommitChange:
         with self._lock:
-            return next(self._steps)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+            try:
+                return next(self._steps)
+            except BaseException:  # there is no next one any more
+                self._lookout.close()
+                raise
 
     def close(self) -> None:
         """End it, also for a thread that is waiting for the next commit, and let go of the store."""

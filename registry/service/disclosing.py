@@ -18,7 +18,7 @@ from registry.service.ledger import Ledger
 from registry.service.safe import Safe
 from registry.store.proven import ProvenLog
 from registry.store.rows import TokenRow
-from registry.values import ApplicationId, Secret, TokenId, fold, parse_token_name
+from registry.values import ApplicationId, Secret, TokenId, fold, parse_process, parse_token_name
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -78,7 +78,7 @@ class Disclosing:
     def meant(self, asked: Asked) -> Meant:
         """Return the token that is meant; ``NotFound`` if the caller has none of that name."""
         self._ledger.require(ADMIN, APP)
-        name = parse_token_name(asked.name)
+        name, process = parse_token_name(asked.name), parse_process(asked.process)
         if asked.only_global and asked.app is not None:
             raise InvalidValue("a token is global or belongs to an application", "give --app or --global")
         for application, why in self._scopes(asked):
@@ -86,7 +86,7 @@ class Disclosing:
             if row is not None:
                 if row.application != application:
                     raise IntegrityError(f"the token {row.token} lies in a scope that is not its own")
-                self._check_process(row, asked.process)
+                self._check_process(row, process)
                 return Meant(row, why)
         raise NotFound(f"there is no token {name!r} that is meant by this name here")
 
@@ -155,5 +155,5 @@ def disclosed(
         revision=row.revision,
         purpose=purpose,
         application=row.application,
-        process=asked.process,
+        process=parse_process(asked.process),
     )

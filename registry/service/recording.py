@@ -1,7 +1,7 @@
 """Recording what running apps resolve, without letting them wait: facts are gathered, and committed by a thread.
 
-What is not committed yet is lost with a process that is killed, and with nothing else: closing and the end of the
-process wait until it is written.
+What is not committed yet is lost with a process that is killed, and with a store that cannot be written until the
+process ends: closing and the end of the process wait until it is written.
 """
 
 import atexit
@@ -39,19 +39,26 @@ class Recorder:
         self._closed = False
         self.failure: RegistryError | None = None
         """Why the newest facts could not be committed; ``None`` if they were."""
+        _recorders.add(self)
 
     def note(self, event: TokenDisclosed) -> None:
         """Keep a fact for the next commit; it returns at once."""
         self._waiting.append(event)
-        if self._thread is None:
-            self._start()
-        self._wake.set()
+        if self._closed or not self._is_at_work():
+            self.flush()  # when the process ends there is no thread any more to which it could be left
+        else:
+            self._wake.set()
 
-    def _start(self) -> None:
-        self._thread = threading.Thread(target=self._work, name="token-registry-recorder", daemon=True)
-        self._thread.start()
-        # Whoever forgets to close still has its disclosures written; whoever is gone keeps nothing alive.
-        atexit.register(_close, weakref.ref(self))
+    def _is_at_work(self) -> bool:
+        """Return whether there is a thread that commits what waits; it is started if need be."""
+        if self._thread is None or not self._thread.is_alive():
+            thread = threading.Thread(target=self._work, name="token-registry-recorder", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is at its end, or has as many threads as it may have
+                return False
+            self._thread = thread
+        return True
 
     def _work(self) -> None:
         while not self._closed:
@@ -76,8 +83,9 @@ class Recorder:
                 while self._waiting:
                     batch = [self._waiting[number] for number in range(min(_BATCH, len(self._waiting)))]
                     self._commit(batch)
-                    for _ in batch:
-                        self._waiting.popleft()
+                    for event in batch:
+                        if self._waiting and self._waiting[0] is event:  # or there came too many meanwhile
+                            self._waiting.popleft()
             except RegistryError as error:
                 self.failure = error
                 return False
@@ -107,6 +115,10 @@ class Recorder:
         if ledger is not None:
             ledger.close()
 
+    def abandon(self) -> None:
+        """Leave all of it to the process that this one was forked from: there it waits as well, and is committed."""
+        self._closed = True
+
     def close(self) -> None:
         """Commit what waits and end the thread."""
         if not self._closed:
@@ -117,7 +129,11 @@ class Recorder:
                 self._let_go()
 
 
-def _close(forgotten: "weakref.ref[Recorder]") -> None:
-    recorder = forgotten()
-    if recorder is not None:
+_recorders: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close() -> None:
+    """Write what those have noted that nobody closed."""
+    for recorder in list(_recorders):
         recorder.close()

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from registry.errors import IdentityUnreadable, Unusable
 from registry.pins import Pin, Pins
 from registry.sealing.identity import Identity, IdentityFile, read_identity
+from registry.service.closing import Closing
 from registry.service.ledger import Ledger
 from registry.service.surroundings import Surroundings
 from registry.service.tokens import Tokens
@@ -37,11 +37,14 @@ if TYPE_CHECKING:
 PassphrasePrompt = Callable[[], Secret]
 
 
-class Registry:
+class Registry(Closing):
     """An open registry. Use it as a context manager; one instance serves one thread at a time."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._closed = False
+        self._resolver: Resolver | None = None
+        self._resolvers: dict[str, Resolver] = {}
         self._auths: dict[tuple[str, str | None, bool, str | None], CurrentAuth] = {}
         self.tokens = Tokens(ledger)
 
@@ -68,11 +71,14 @@ class Registry:
 
         return Members(self._ledger)
 
-    @cached_property
-    def _resolver(self) -> "Resolver":
+    def _made_resolver(self) -> "Resolver":
+        if self._closed:
+            raise Unusable("this registry was closed", "open it anew")
         from registry.service.resolving import Resolver  # noqa: PLC0415
 
-        return Resolver(self._ledger)
+        # Of several threads that come first, each goes on with the same one: what is lost here holds nothing yet.
+        self._resolver = self._resolvers.setdefault("", Resolver(self._ledger))
+        return self._resolver
 
     def resolve(
         self, name: str, *, app: str | None = None, only_global: bool = False, process: str | None = None
@@ -82,7 +88,7 @@ class Registry:
         For an app member a name without ``app`` means its own application's token before a global one, for an admin
         the global one. ``process`` names the process that asks; a form-based app's token is refused to any.
         """
-        return self._resolver.resolve(name, app, only_global, process)
+        return (self._resolver or self._made_resolver()).resolve(name, app, only_global, process)
 
     def auth(
         self, name: str, *, app: str | None = None, only_global: bool = False, process: str | None = None
@@ -96,7 +102,7 @@ class Registry:
         if key not in self._auths:
             from registry.providers.signing import CurrentAuth  # noqa: PLC0415 - httpx is slow to import
 
-            resolver = self._resolver
+            resolver = self._resolver or self._made_resolver()
             auth = CurrentAuth(partial(resolver.resolve, *key), partial(resolver.at_hand, *key))
             return self._auths.setdefault(key, auth)
         return self._auths[key]
@@ -167,18 +173,11 @@ class Registry:
 
         return Log(self._ledger)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Let go of the store."""
+        self._closed = True
         try:
-            if "_resolver" in self.__dict__:
+            if self._resolver is not None:
                 self._resolver.close()
         finally:
             self._ledger.close()

@@ -7,19 +7,22 @@ or hidden so that a global token of the same name would answer, is noticed there
 """
 
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 from registry.domain.token_events import TokenDisclosed
-from registry.errors import NotPermitted, RegistryError
+from registry.errors import NotPermitted, RegistryError, Unusable
 from registry.service.disclosing import Asked, Disclosing, Resolved, disclosed
 from registry.service.ledger import Ledger
 from registry.service.recording import Recorder
+from registry.store.forking import ForkLocks
 from registry.store.rows import TokenRow
+from registry.values import TokenId
 
 _Key = tuple[str, str | None, bool, str | None]
+_MOST = 10_000
+"""How many questions, and how many first uses, are remembered at most: each process may have a name of its own."""
 
 
 class _Answer:
@@ -37,20 +40,19 @@ class Resolver:
 
     def __init__(self, ledger: Ledger) -> None:
         self._parent = ledger
+        self._lock = _ANSWERING.lock()
+        self._closed = False
         self._abandoned: list[Any] = []
         self._begin()
-        # SQLite's connections must not be used on the other side of a fork.
-        mine = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: _begin_anew(mine()))
+        _resolvers.add(self)
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
         self._ledger: Ledger | None = None
         self._unchanged: Callable[[], bool] = bool
         self._current: dict[_Key, Resolved] = {}
-        self._former: dict[_Key, _Answer] = {}
+        self._opened: dict[TokenId, _Answer] = {}
         self._every = False
-        self._noted: set[tuple[str, int]] = set()
+        self._noted: dict[tuple[TokenId, str | None], int] = {}
         self._uses: tuple[Ledger, Disclosing] | None = None
         self._recorder = Recorder(lambda: (self._ledger or self._parent).twin())  # noqa: PLW0108 - whichever there is by then
 
@@ -58,6 +60,7 @@ class Resolver:
         """Go on in a child after a fork, with connections of its own."""
         # To close them would be to use them: they are kept, unused, until the process ends.
         self._abandoned.append((self._ledger, self._recorder))
+        self._recorder.abandon()
         self._parent.store.forked()
         self._begin()
 
@@ -69,7 +72,7 @@ class Resolver:
                 answer = self._current.get(key)
                 if answer is not None:
                     if self._every:
-                        self._note_again(key)
+                        self._note_again(key, answer)
                     return answer
             return self._renewed(key)
 
@@ -96,16 +99,20 @@ class Resolver:
             self._lock.release()
 
     def _renewed(self, key: _Key) -> Resolved:
+        if self._closed:
+            raise Unusable("this registry was closed", "open it anew")
         ledger = self._followed()
         asked = _asked(key)
-        answer = self._asked_anew(ledger, key, asked)
+        answer = self._asked_anew(ledger, asked)
         self._note(ledger, answer, asked)
+        if len(self._current) >= _MOST:
+            self._current.clear()
         self._current[key] = answer.resolved
         return answer.resolved
 
-    def _note_again(self, key: _Key) -> None:
+    def _note_again(self, key: _Key, resolved: Resolved) -> None:
         if self._ledger is not None:
-            self._note(self._ledger, self._former[key], _asked(key))
+            self._note(self._ledger, self._opened[resolved.token_id], _asked(key))
 
     def _followed(self) -> Ledger:
         """Return the ledger, having followed the log to its present end; what was answered before is to be checked."""
@@ -117,6 +124,7 @@ class Resolver:
             self._ledger, former = ledger.moved(), ledger
             former.close()
             ledger = self._ledger
+            self._noted.clear()  # what was recorded in the other file may have been given up with it
         if not self._unchanged():
             self._current.clear()
             version = ledger.store.version()
@@ -125,14 +133,14 @@ class Resolver:
             self._unchanged = ledger.store.unchanged_since(version)
         return ledger
 
-    def _asked_anew(self, ledger: Ledger, key: _Key, asked: Asked) -> _Answer:
+    def _asked_anew(self, ledger: Ledger, asked: Asked) -> _Answer:
         disclosing = self._disclosing(ledger)
-        former = self._former.get(key)
         with ledger.glance():
             row = disclosing.meant(asked).row
+            former = self._opened.get(row.token)
             if former is not None and former.row == row:
                 return former
-            answer = self._former[key] = _Answer(row, disclosing.opened(row))
+            answer = self._opened[row.token] = _Answer(row, disclosing.opened(row))
         return answer
 
     def _disclosing(self, ledger: Ledger) -> Disclosing:
@@ -142,15 +150,17 @@ class Resolver:
 
     def _note(self, ledger: Ledger, answer: _Answer, asked: Asked) -> None:
         policy = ledger.roster.policy("record-resolves")
-        use = (answer.row.token, answer.row.revision)
-        if policy == "off" or (policy == "first" and use in self._noted):
+        user = (answer.row.token, asked.process)
+        if policy == "off" or (policy == "first" and self._noted.get(user) == answer.row.revision):
             return
         event = disclosed(ledger.context(), answer.row, asked, "resolve")
         if ledger.roster.policy("fail-closed") == "always":
             self._record_first(event)
         else:
             self._recorder.note(event)
-        self._noted.add(use)
+        if len(self._noted) >= _MOST:
+            self._noted.clear()
+        self._noted[user] = answer.row.revision
 
     def _record_first(self, event: TokenDisclosed) -> None:
         try:
@@ -161,17 +171,27 @@ class Resolver:
             ) from None
 
     def close(self) -> None:
-        """Write what is to be recorded, and let go of the store."""
+        """Write what is to be recorded, and let go of the store; from then on there are no answers."""
         with self._lock:
+            self._closed = True
             self._recorder.close()
             if self._ledger is not None:
                 self._ledger.close()
                 self._ledger, self._unchanged = None, bool
 
 
-def _begin_anew(resolver: Resolver | None) -> None:
-    if resolver is not None:
+_ANSWERING = ForkLocks()
+"""Held by whoever asks one of the resolvers. They call SQLite meanwhile, so these locks are of the later ones."""
+_resolvers: "weakref.WeakSet[Resolver]" = weakref.WeakSet()
+
+
+def _begin_anew() -> None:
+    # SQLite's connections must not be used on the other side of a fork.
+    for resolver in list(_resolvers):
         resolver.begin_anew()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _asked(key: _Key) -> Asked:

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
+from registry.service.closing import Closing
 from registry.service.disclosing import Asked, Disclosing
 from registry.service.ledger import Ledger
 from registry.service.lookout import STEP, Lookout
@@ -12,7 +11,7 @@ from registry.service.lookout import STEP, Lookout
 _Meant = list[tuple[str, bytes]]
 
 
-class TokenWatch:
+class TokenWatch(Closing):
     """Says whether names still mean the same tokens with the same values. One thread may ask at a time.
 
     It opens no credentials, so nothing of it is recorded as a use.
@@ -58,14 +57,6 @@ class TokenWatch:
                 return False
             time.sleep(left)
         return True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the store."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from registry.errors import RegistryError, StoreBusy, StoreMissing, StoreUnreadable
+from registry.store.forking import WITHIN_SQLITE
 
 PRAGMAS = (
     "synchronous = FULL",
@@ -39,13 +40,8 @@ def header_of(path: Path) -> tuple[int, int] | None:
     that SQLite holds on the same file elsewhere in this process (POSIX has it so). Another program that ends would then
     think that it is the last, and take the write-ahead log away: what is open here would go on in files that are gone.
     """
-    try:
-        if path.stat().st_size < _SMALLEST:
-            return None
-    except FileNotFoundError:
-        raise StoreMissing(f"there is no registry at {path}", "'init' founds one, 'join' makes one known") from None
-    except OSError as error:
-        raise StoreUnreadable(f"the store {path} cannot be read: {error.strerror}") from None
+    if _look(path).st_size < _SMALLEST:
+        return None
     try:
         # Nothing is locked, recovered or turned to another mode for whoever says that it never changes.
         return _header(path, "mode=ro&immutable=1")
@@ -60,7 +56,8 @@ def header_of(path: Path) -> tuple[int, int] | None:
 
 
 def _header(path: Path, mode: str) -> tuple[int, int]:
-    with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?{mode}", uri=True)) as connection:
+    url = f"file:{quote(os.fsencode(path))}?{mode}"
+    with WITHIN_SQLITE.lock(), closing(sqlite3.connect(url, uri=True)) as connection:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000}")
         ((application,),) = connection.execute("PRAGMA application_id").fetchall()
         ((version,),) = connection.execute("PRAGMA user_version").fetchall()
@@ -69,11 +66,17 @@ def _header(path: Path, mode: str) -> tuple[int, int]:
 
 def file_of(path: Path) -> tuple[int, int]:
     """Return which file a path leads to: its device and its inode."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise unusable(path, error) from None
+    found = _look(path)
     return found.st_dev, found.st_ino
+
+
+def _look(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        raise StoreMissing(f"there is no registry at {path}", "'init' founds one, 'join' makes one known") from None
+    except OSError as error:
+        raise StoreUnreadable(f"the store {path} cannot be read: {error.strerror}") from None
 
 
 def lock_again(path: Path, file: tuple[int, int]) -> None:
@@ -84,7 +87,7 @@ def lock_again(path: Path, file: tuple[int, int]) -> None:
     store. The files stay open: closing one would give up its lock (see ``header_of``).
     """
     for name, start, length in ((path, *_SHARED), (path.with_name(f"{path.name}-shm"), *_IN_USE)):
-        with suppress(OSError):
+        with suppress(OSError, StoreMissing, StoreUnreadable):
             descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
             if name != path or file_of(path) == file:
                 fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, length, start)
@@ -111,6 +114,8 @@ def connect(path: Path) -> sqlite3.Connection:
 def unusable(path: Path, error: Exception) -> RegistryError:
     """Return what an error of SQLite means to the user; its text holds no value of any row."""
     text = str(error).partition(" with text ")[0]  # what follows is a value that is no UTF-8
+    if "closed database" in text:
+        return StoreUnreadable("this registry was closed", "open it anew")
     if "locked" in text or "busy" in text:
         return StoreBusy("other programs hold the store", "try again")
     if "full" in text:

@@ -23,6 +23,7 @@ def queued(path: Path, wait: float) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StoreUnreadable(f"the lock file {path} cannot be written: {error.strerror}") from None
+    _open.add(descriptor)
     try:
         deadline = time.monotonic() + wait
         while not _taken(descriptor):
@@ -31,7 +32,9 @@ def queued(path: Path, wait: float) -> Iterator[None]:
             time.sleep(_STEP)
         yield
     finally:
-        os.close(descriptor)
+        if descriptor in _open:
+            _open.remove(descriptor)
+            os.close(descriptor)
 
 
 def _taken(descriptor: int) -> bool:
@@ -40,3 +43,16 @@ def _taken(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+_open: set[int] = set()
+
+
+def _leave_to_parent() -> None:
+    """Close what was inherited: the lock is held as long as any process has the file open from before a fork."""
+    for descriptor in _open:
+        os.close(descriptor)
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)

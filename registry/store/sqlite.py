@@ -15,6 +15,7 @@ from registry.errors import AlreadyExists, IntegrityError, StoreUnreadable, Unus
 from registry.store import schema
 from registry.store.connection import BUSY_TIMEOUT, connect, file_of, header_of, lock_again, placeholders, unusable
 from registry.store.contents import Contents
+from registry.store.forking import WITHIN_SQLITE
 from registry.store.lock import queued
 from registry.store.rows import (
     Commit,
@@ -54,7 +55,9 @@ class SQLiteStore:
         self.path = path
         self._log_path = f"{path}-wal"
         self._wait = wait
-        self._connection = connect(path)
+        self._within = WITHIN_SQLITE.lock()
+        with self._within:
+            self._connection = connect(path)
         self.file = file_of(path)
 
     @cached_property
@@ -77,7 +80,8 @@ class SQLiteStore:
             raise StoreUnreadable(f"no store can be made at {path}: {error.strerror}") from None
         store = cls(path)
         try:
-            store._writer.create_tables()
+            with store._within:
+                store._writer.create_tables()
             store.head()  # the reading connection is older than the log, and must see it before it can empty it
             store.shred()
         except BaseException:
@@ -125,9 +129,10 @@ class SQLiteStore:
 
     def close(self) -> None:
         """Close every connection."""
-        if "_writer" in self.__dict__:
-            self._writer.close()
-        self._connection.close()
+        with self._within:
+            if "_writer" in self.__dict__:
+                self._writer.close()
+            self._connection.close()
 
     def discard(self) -> None:
         """Remove a store that was made but never got its first commit."""
@@ -141,7 +146,8 @@ class SQLiteStore:
 
     def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
         try:
-            return self._connection.execute(statement, parameters).fetchall()
+            with self._within:
+                return self._connection.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             raise unusable(self.path, error) from None
 
@@ -268,7 +274,8 @@ class SQLiteStore:
         """Seal the events and write their commit, whole or not at all; ``Conflict`` if it is not the next one."""
         if commit.parent and commit.parent.shred_due and not self._log_bytes():
             commit = structs.replace(commit, shredded=True)
-        return self._writer.put(contents, events, commit)
+        with self._within:
+            return self._writer.put(contents, events, commit)
 
     def version(self) -> int:
         """Return a number that is another one as soon as any other connection has changed the store.
@@ -314,7 +321,7 @@ class SQLiteStore:
         except Unusable:
             return False
         finally:
-            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000}")
+            self._rows(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000}")
         return (held_up, left) == (0, 0)
 
     def _log_bytes(self) -> int:

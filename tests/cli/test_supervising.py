@@ -19,8 +19,13 @@ PATIENCE = 20.0
 TOLD = "import os, signal, sys, time\ndef say(*words): os.write(1, (' '.join(map(str, words)) + '\\n').encode())\n"
 SERVE = f"{TOLD}say(os.environ['VALUE'], os.getpid())\nwhile True: time.sleep(60)\n"
 STUBBORN = f"{TOLD}signal.signal(signal.SIGTERM, lambda *_: say('no'))\n{SERVE}"
+HANDED_ON = [
+    *(signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGABRT),
+    *(signal.SIGVTALRM, signal.SIGPROF, signal.SIGXCPU, signal.SIGIO, signal.SIGURG, signal.SIGWINCH),
+    *(getattr(signal, name) for name in ("SIGRTMIN", "SIGRTMAX") if hasattr(signal, name)),
+]
 TELLS = f"""{TOLD}
-for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+for number in {[int(number) for number in HANDED_ON]}:
     signal.signal(number, lambda number, _: say(signal.Signals(number).name))
 {SERVE}"""
 SLOW_END = f"""{TOLD}
@@ -162,7 +167,7 @@ def test_signals_are_handed_on(supervised):
     """What is sent to the supervisor reaches the program, and what the program does with it is its own affair."""
     one = supervised(TELLS)
     _, pid = one.started()
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+    for number in HANDED_ON:
         one.process.send_signal(number)
         one.said(number.name)
     one.process.terminate()

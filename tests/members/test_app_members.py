@@ -112,7 +112,7 @@ def test_every_use_is_recorded_before_it_is_answered(team, opened):
     """
     team.do("alice", lambda r: r.policies.set("fail-closed", "always"))
     pay = opened("pay")
-    pay.resolve("Zoom", process="nightly")
+    pay.resolve("Zoom")
     pay.resolve("Zoom")
     pay.tokens.reveal("Zoom", "api_secret", reason="a look")
     team.do("alice", lambda r: r.tokens.edit("Zoom", TokenEdit(fields=fields("new")), app="Payroll"))

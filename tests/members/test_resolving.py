@@ -1,6 +1,6 @@
 """Running apps resolve: at once, never with what is out of date, and each token only as the log says that it is."""
 
-import os
+import asyncio
 import pickle
 import shutil
 import threading
@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from registry import IntegrityError, NotFound, NotPermitted, TokenEdit, open_registry
+from registry import IntegrityError, NewToken, NotFound, NotPermitted, StoreMissing, TokenEdit, open_registry
 from tests.members.team import fields, secret_of
 
 PATIENCE = 10
@@ -70,6 +70,67 @@ def test_a_new_token_of_ones_own_comes_before_the_global_one(team, opened):
     team.do("alice", lambda r: r.tokens.rename("Wages", "Mail", app="Payroll"))
     assert key_of(app) == secret_of("Wages", "Payroll")
     assert key_of(app, only_global=True) == secret_of("Mail", None)
+
+
+def test_a_token_made_anew_is_another(team, opened):
+    """A token of a deleted one's name answers with its own credentials, though both are of the first revision."""
+    app = opened("pay")
+    before = app.resolve("Mail")
+    team.do("alice", lambda r: r.tokens.remove("Mail"))
+    team.do("alice", lambda r: r.tokens.add(NewToken(name="Mail", provider="zoom", fields=fields("anew"))))
+    after = app.resolve("Mail")
+    assert (after["api_key"].reveal(), after.revision, before.revision) == ("anew", 1, 1)
+    assert after.token_id != before.token_id
+
+
+def test_an_application_is_asked_for_by_its_present_name(team, opened):
+    """What a renamed application was called before names nothing any more, though it was answered a moment ago."""
+    app = opened("pay")
+    assert key_of(app, "Wages", app="Payroll") == secret_of("Wages", "Payroll")
+    team.do("alice", lambda r: r.applications.rename("Payroll", "Salaries"))
+    with pytest.raises(NotFound):
+        app.resolve("Wages", app="Payroll")
+    assert key_of(app, "Wages", app="salaries") == secret_of("Wages", "Payroll")
+
+
+def test_a_role_is_that_of_now(team, opened):
+    """Who becomes an auditor opens nothing from then on, and again when it is an app member again."""
+    app = opened("pay")
+    app.resolve("Mail")
+    team.do("alice", lambda r: r.members.change_role("pay", "auditor"))
+    with pytest.raises(NotPermitted, match="yours is auditor"):
+        app.resolve("Mail")
+    team.do("alice", lambda r: r.members.change_role("pay", "app", app="Payroll"))
+    assert key_of(app) == secret_of("Mail", None)
+
+
+def test_a_store_that_is_away_answers_nothing(team, opened):
+    """Without the store nobody can say what holds now; when it is back, it answers."""
+    app = opened("pay")
+    app.resolve("Mail")
+    team.store.rename(team.store.with_name("away"))
+    for _ in range(2):
+        with pytest.raises(StoreMissing):
+            app.resolve("Mail")
+    team.store.with_name("away").rename(team.store)
+    assert key_of(app) == secret_of("Mail", None)
+
+
+def test_tasks_resolve_in_threads(team, opened):
+    """Coroutines ask directly or through a thread, many at once; each gets what is current, and the loop goes on."""
+    app = opened("pay")
+
+    async def ask(number):
+        if number % 2:
+            return key_of(app, process=f"task {number % 5}")
+        return (await asyncio.to_thread(app.resolve, "Mail"))["api_key"].reveal()
+
+    async def all_of_them():
+        return set(await asyncio.gather(*map(ask, range(50))))
+
+    assert asyncio.run(all_of_them()) == {secret_of("Mail", None)}
+    edited(team, "new")
+    assert asyncio.run(all_of_them()) == {"new"}
 
 
 def test_a_removed_member_gets_no_answer(team, opened):
@@ -189,32 +250,6 @@ def test_many_threads_get_what_is_current(team, opened):
     assert key_of(app) == "key-14"
 
 
-def test_a_child_goes_on_with_connections_of_its_own(team, opened):
-    """After a fork both sides resolve, see changes, and the parent goes on as before."""
-    app = opened("pay")
-    app.resolve("Mail")
-    told, tell = os.pipe()
-    ready, go = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            first = key_of(app)
-            os.read(ready, 1)
-            os.write(tell, f"{first} {key_of(app)}".encode())
-            app.close()
-        finally:
-            os._exit(0)
-    edited(team, "after-the-fork")
-    assert key_of(app) == "after-the-fork"
-    os.write(go, b"x")
-    assert os.waitpid(child, 0)[1] == 0
-    assert os.read(told, 1_000).decode() == f"{secret_of('Mail', None)} after-the-fork"
-    for end in (told, tell, ready, go):
-        os.close(end)
-    edited(team, "again")
-    assert key_of(app) == "again"
-
-
 def test_the_first_use_of_each_revision_is_recorded_once(team):
     """By default a process records each revision of a token that it resolves, once, and at the latest when it ends."""
     with team.open("pay") as app:
@@ -224,6 +259,17 @@ def test_the_first_use_of_each_revision_is_recorded_once(team):
         for _ in range(3):
             app.resolve("Mail")
     assert uses(team) == [("pay", "Mail", 1), ("pay", "Mail", 2)]
+
+
+def test_each_process_has_a_first_use(team):
+    """What one program asks for in the name of several processes is recorded once for each of them."""
+    with team.open("pay") as app:
+        for _ in range(2):
+            for process in ("nightly", "hourly", None):
+                app.resolve("Mail", process=process)
+    assert uses(team) == [("pay", "Mail", 1)] * 3
+    users = team.do("bob", lambda r: r.usage("Mail"))
+    assert {user.process for user in users} == {"nightly", "hourly", None}
 
 
 def test_uses_are_recorded_while_the_process_goes_on(team, opened):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from registry import Asked, NotFound, NotPermitted, StoreUnreadable, TokenEdit
+from registry import Asked, NotFound, NotPermitted, StoreMissing, TokenEdit
 from tests.members.team import fields
 
 MAIL, WAGES, ZOOM = Asked(name="Mail"), Asked(name="Wages"), Asked(name="Zoom", only_global=True)
@@ -87,7 +87,7 @@ def test_a_store_that_is_away_for_a_moment(team, opened):
         edited(team, "new")
         away = team.store.with_name("away")
         team.store.rename(away)
-        with pytest.raises(StoreUnreadable):
+        with pytest.raises(StoreMissing):
             watch.changed()
         away.rename(team.store)
         assert watch.changed()

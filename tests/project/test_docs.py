@@ -3,11 +3,14 @@
 import json
 import os
 import re
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 import registry
+from registry import NewToken, Secret, init_registry, load_settings, open_registry
 from registry.domain import events
 from registry.log import labels as log_labels
 from registry.sealing import labels
@@ -74,6 +77,23 @@ def test_examples_run(page, tmp_path, monkeypatch):
         line = text.count("\n", 0, block.start(1))
         exec(compile("\n" * line + block[1], str(DOCS / page), "exec"), space)  # noqa: S102 - the point of the test
     assert len(space) > 2
+
+
+def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
+    """README's program works as it stands, in a registry that has the token of its name."""
+    monkeypatch.setenv("TOKEN_REGISTRY_HOME", str(tmp_path))
+    init_registry(load_settings(), name="ada")
+    with open_registry() as opened:
+        fields = {"api_key": Secret("a-key"), "api_secret": Secret("a-secret")}
+        opened.tokens.add(NewToken(name="Zoom", provider="zoom", fields=fields))
+    asked = []
+    zoom = httpx.MockTransport(lambda request: asked.append(request) or httpx.Response(200))
+    monkeypatch.setattr(httpx, "Client", partial(httpx.Client, transport=zoom))
+    (example,) = re.findall(r"^```python\n(.*?)^```", TEXTS["README.md"], flags=re.DOTALL | re.MULTILINE)
+    space: dict[str, object] = {}
+    exec(example, space)  # noqa: S102 - the point of the test
+    assert space["secret"] == "a-secret"
+    assert asked[0].headers["Authorization"].startswith("Bearer ")
 
 
 def test_the_example_of_a_provider_is_one(tmp_path, monkeypatch):
