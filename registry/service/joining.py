@@ -9,6 +9,7 @@ from registry.errors import Conflict, IntegrityError, InvalidValue
 from registry.invitation import Invitation
 from registry.pins import Pin, Pins
 from registry.sealing import roster_record
+from registry.service.keeping import move
 from registry.service.ledger import Ledger
 from registry.service.recalling import other_history, pin_of
 from registry.service.registry import PassphrasePrompt, open_identity, store_url
@@ -65,7 +66,7 @@ def join(
                 _check_seen(store, other)
         # A machine whose identity is no member pins nothing: what it was told may be wrong altogether.
         ledger = Ledger(store, pin, identity, around, pins if known else None, log=None if known else log)
-        pins.advance(pin_of(url, ledger.log))
+        move(pins, known, pin_of(url, ledger.log), path)
         return Joined(whoami(ledger), invitation is None, remember_url(settings))
     finally:
         store.close()

@@ -13,6 +13,7 @@ from registry.errors import IntegrityError, InvalidValue
 from registry.log.checkpoint import Checkpoint
 from registry.pins import Pin, Pins
 from registry.service.checking import check_vouched, parse_seen
+from registry.service.keeping import move
 from registry.service.ledger import Ledger
 from registry.service.recalling import pin_of
 from registry.service.registry import PassphrasePrompt, known_pin, open_identity
@@ -80,7 +81,7 @@ class RolledBack:
         with ledger.turn(reason, roster=True) as turn:
             event = RollbackAccepted(**ledger.roster_facts(turn), kept=self.kept, lost=self.lost)
             ledger.commit(turn, [event])
-        self._pins.replace(self._pin, pin_of(self._pin.url, ledger.log))
+        move(self._pins, self._pin, pin_of(self._pin.url, ledger.log), ledger.store.path)
 
     def __enter__(self) -> Self:
         return self

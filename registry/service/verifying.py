@@ -14,10 +14,12 @@ from registry.log.checkpoint import Checkpoint
 from registry.log.note import Note
 from registry.log.problems import Problem
 from registry.pins import Pin, Pinned, Pins
-from registry.service.recalling import gives_up
+from registry.service.keeping import move
+from registry.service.recalling import gives_up, pinned
 from registry.service.registry import PassphrasePrompt, open_identity, store_url
 from registry.service.surroundings import Surroundings
 from registry.settings import Settings, load_settings
+from registry.store import rows
 from registry.store.raw import RawStore, Row
 from registry.values import MemberId
 from registry.verify.cases import Case, Signatures
@@ -79,7 +81,7 @@ def verify_registry(
         raise Unusable(f"this machine does not know the registry at {path}", "'join' makes it known")
     identity = open_identity(settings, passphrase)
     told = note.parse(since) if since is not None else None
-    memory = _Memory(pin)
+    memory = _Memory(pin, path)
     verifier = Verifier(path, pin.registry_id, identity, since=told, workers=workers, progress=progress)
     outcome = verifier.run(memory.look)
     if isinstance(outcome, str):
@@ -93,17 +95,16 @@ def verify_registry(
 class _Memory:
     """What this machine has seen of the store, and whether it is still there."""
 
-    def __init__(self, pin: Pin) -> None:
+    def __init__(self, pin: Pin, path: Path) -> None:
         self._pin = pin
-        self._given_up = False
+        self._path = path
 
     def look(self, store: RawStore, moment: Moment) -> Sequence[Problem]:
         """Return a problem if the log is shorter than what was seen, or another, and that was not accepted."""
         seen = self._pin.seen
         if seen is None or "commits" in moment.unread or self._holds(store, moment, seen):
             return ()
-        self._given_up = gives_up(moment.timeline.last, seen)
-        if self._given_up:
+        if gives_up(moment.timeline.last, seen):
             return ()
         point = seen.checkpoint
         word = "shorter" if point.size > moment.end else "another"
@@ -126,17 +127,12 @@ class _Memory:
 
     def keep(self, pins: Pins, moment: Moment) -> Sequence[Problem]:
         """Remember what was verified; return a problem if another process has seen another history meanwhile."""
-        roster = moment.timeline.last
         signed = _signed(moment)
         assert signed is not None  # noqa: S101 - nothing else is kept
-        members = {member.id: (member.role, member.keys.signing) for member in roster.members.values()}
-        known = Pinned(signed, Checkpoint.parse(signed.text), roster.digest, members)
-        pin = Pin(self._pin.url, self._pin.registry_id, known)
+        assert moment.newest is not None  # noqa: S101 - it is what was signed
+        seen = pinned(signed, rows.moment(moment.newest[2], "commits"), moment.timeline.last)
         try:
-            if self._given_up:
-                pins.replace(self._pin, pin)
-            else:
-                pins.advance(pin)
+            move(pins, self._pin, Pin(self._pin.url, self._pin.registry_id, seen), self._path)
         except IntegrityError as error:
             return (Problem(moment.end, problems.PIN, str(error)),)
         return ()

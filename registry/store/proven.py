@@ -10,6 +10,7 @@ from typing import Protocol
 
 from registry.errors import IntegrityError
 from registry.log import merkle
+from registry.log.checkpoint import Checkpoint
 from registry.store.rows import LoggedCommit, LoggedEvent
 
 _BATCH = 500
@@ -78,6 +79,27 @@ class ProvenLog:
                 f"an event at position {start} or behind it is not the one committed, or nodes of the log were changed",
                 _HINT,
             ) from None
+
+    def end_of(self, point: Checkpoint) -> LoggedEvent | None:
+        """Return the last event of the commit that a checkpoint is of; ``None`` if the log does not go through it.
+
+        Number, author and time of the commit are that event's: unlike the commit's row, it is proven to be in the log.
+        """
+        if not 0 < point.size <= self._head.size:
+            return None
+        root = merkle.root_at(self._node, point.size)
+        onward = merkle.consistency_proof(self._node, point.size, self._head.size)
+        try:
+            merkle.verify_consistency(point.size, self._head.size, onward, root, self._head.root)
+        except IntegrityError:
+            raise IntegrityError("nodes of the log were changed", _HINT) from None
+        if root != point.root:
+            return None
+        # The one behind it tells that the commit ends there.
+        around = list(self._store.events(point.size - 1, end=min(point.size + 1, self._head.size)))
+        numbers = [(logged.position, self.check(logged).commit) for logged in around]
+        wished = [(point.size - 1, point.commit), (point.size, point.commit + 1)][: self._head.size - point.size + 1]
+        return around[0] if numbers == wished else None
 
     def check(self, logged: LoggedEvent) -> LoggedEvent:
         """Return an event that was read by itself; ``IntegrityError`` unless it is the one at its position."""
