@@ -32,7 +32,7 @@ class ProvenLog:
 
     def __init__(self, store: PartSource, registry: bytes, head: LoggedCommit) -> None:
         self._store = store
-        self._registry = registry
+        self.registry = registry
         self._head = head
         self._nodes: dict[int, bytes] = {}
 
@@ -68,7 +68,7 @@ class ProvenLog:
             yield from batch
 
     def _check(self, start: int, batch: Iterable[list[LoggedEvent]]) -> None:
-        hashes = (logged.leaf(self._registry).hashed() for commit in batch for logged in commit)
+        hashes = (logged.leaf(self.registry).hashed() for commit in batch for logged in commit)
         # The subtrees that it grows from are not checked by themselves: others would not lead to the verified root.
         growth = merkle.append(self._node, start, hashes)
         onward = merkle.consistency_proof(self._node, growth.size, self._head.size)
@@ -103,7 +103,7 @@ class ProvenLog:
 
     def check(self, logged: LoggedEvent) -> LoggedEvent:
         """Return an event that was read by itself; ``IntegrityError`` unless it is the one at its position."""
-        hashed, size = logged.leaf(self._registry).hashed(), self._head.size
+        hashed, size = logged.leaf(self.registry).hashed(), self._head.size
         if logged.position >= size:
             raise IntegrityError(f"the event at position {logged.position} is no part of the log", _HINT)
         proof = merkle.inclusion_proof(self._node, logged.position, size)
