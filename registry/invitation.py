@@ -2,7 +2,7 @@
 
 ::
 
-    tri2:BASE64URL(registry id 32, size 8, root 32, roster version 4, roster head 32, checksum 4)
+    tri2:BASE64URL(registry id 32, size 8, hash of the checkpoint 32, roster version 4, roster head 32, checksum 4)
 
 It holds no secret. The checksum is the start of a SHA-256: it catches a mangled paste.
 """
@@ -26,13 +26,14 @@ class Invitation(Struct, frozen=True):
 
     registry_id: bytes
     size: int
-    root: bytes
+    checkpoint: bytes
+    """The hash of the checkpoint of that moment, and thereby of everything that its author vouched for."""
     roster_version: int
     roster_head: bytes
 
     def _told(self) -> bytes:
         counts = self.size.to_bytes(8, "big"), self.roster_version.to_bytes(4, "big")
-        return self.registry_id + counts[0] + self.root + counts[1] + self.roster_head
+        return self.registry_id + counts[0] + self.checkpoint + counts[1] + self.roster_head
 
     def text(self) -> str:
         """Return it as one line that can be mailed."""
@@ -56,6 +57,11 @@ class Invitation(Struct, frozen=True):
             raise InvalidValue("the invitation was mangled: its checksum does not fit", _HINT)
         version = int.from_bytes(told[72:76], "big")
         return cls(told[:32], int.from_bytes(told[32:40], "big"), told[40:72], version, told[76:])
+
+
+def checkpoint_hash(text: str) -> bytes:
+    """Return the hash by which an invitation names a checkpoint, of the text that its author signed."""
+    return hashlib.sha256(labels.joined(labels.INVITED_CHECKPOINT, text.encode())).digest()
 
 
 def _checksum(told: bytes) -> bytes:

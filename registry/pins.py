@@ -4,11 +4,12 @@
 
     <state>/pins/<SHA-256 of the store's URL, 32 hexadecimal digits>.json
 
-    {"version": 2, "url": …, "registry_id": …, "checkpoint": …, "roster_digest": …, "members": {id: [role, key]}}
+    {"version": 2, "url": …, "registry_id": …, "checkpoint": …, "at": …, "roster_digest": …,
+     "members": {id: [role, key]}, "accepted": [link, …]}
 
 The store is never asked what its own id is: whoever holds the database could answer as they like. ``checkpoint`` is the
 last one that was verified, a signed note. A pin never goes back, but along a rollback that an admin accepted whom the
-pin itself names as one.
+pin itself names as one. Whoever moves it says which one it has gone on from, and is told if another has come meanwhile.
 """
 
 import contextlib
@@ -16,16 +17,17 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from registry.errors import IntegrityError, Unusable
 from registry.log import checkpoint, note
 from registry.log.checkpoint import Checkpoint
 from registry.log.note import Note
-from registry.values import MemberId
+from registry.values import MemberId, rfc3339
 
 VERSION = 2
 
@@ -35,10 +37,14 @@ class Pinned(Struct, frozen=True):
 
     signed: Note
     checkpoint: Checkpoint
+    at: datetime
+    """The time of the checkpoint's commit: a rollback that was accepted before it does not give it up."""
     roster_digest: bytes
     """A hash over the roster's stored events so far, so that what was checked once need not be checked again."""
     members: Mapping[MemberId, tuple[str, bytes]]
     """Each member of that moment with its role and its signing key: who may say that a rollback was honest."""
+    accepted: frozenset[bytes] = frozenset()
+    """The links of the accepted rollbacks behind it, and of those that a pin before it followed: none counts again."""
 
     @property
     def author(self) -> MemberId:
@@ -72,6 +78,17 @@ class Pin(Struct, frozen=True):
         """The number of the last verified commit; -1 for none."""
         return self.seen.checkpoint.commit if self.seen else -1
 
+    @property
+    def accepted(self) -> frozenset[bytes]:
+        """The links of the accepted rollbacks that were followed."""
+        return self.seen.accepted if self.seen else frozenset()
+
+    def knowing(self, accepted: Iterable[bytes]) -> "Pin":
+        """Return the same pin, which knows of these accepted rollbacks too."""
+        if self.seen is None or self.accepted.issuperset(accepted):
+            return self
+        return structs.replace(self, seen=structs.replace(self.seen, accepted=self.accepted.union(accepted)))
+
 
 class Pins:
     """The pins of this machine, one small file for each store."""
@@ -96,7 +113,7 @@ class Pins:
             return None
         except OSError as error:
             raise Unusable(f"the pin {path} cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, IntegrityError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, IntegrityError):
             raise Unusable(
                 f"the pin {path} is damaged", "restore it from a backup, or remove it and join anew"
             ) from None
@@ -113,28 +130,17 @@ class Pins:
                 found.append(pin)
         return found
 
-    def advance(self, pin: Pin) -> None:
-        """Keep a pin unless this machine has seen more of the same registry meanwhile: a pin never goes back.
+    def replace(self, before: Pin | None, pin: Pin) -> Pin:
+        """Put a pin in the place of the one that it went on from, and return what is pinned then.
 
-        ``IntegrityError`` if it has seen another checkpoint of the same commit: there are two histories.
+        That is another where somebody else has moved the pin meanwhile: it stays, and must be gone on from first.
         """
         with self._locked(pin.url):
             known = self.get(pin.url)
-            if known is not None and known.registry_id != pin.registry_id:
-                return
-            if known is None or known.commit < pin.commit:
+            if known is None or known == before:
                 self.put(pin)
-            elif known.seen and pin.seen and known.commit == pin.commit and known.seen.signed != pin.seen.signed:
-                raise IntegrityError(
-                    f"this machine has seen another commit {pin.commit} of this registry",
-                    "two copies of the store went on by themselves; use the one that others use",
-                )
-
-    def replace(self, before: Pin, pin: Pin) -> None:
-        """Put a pin in the place of another, along an accepted rollback; not if a further one came meanwhile."""
-        with self._locked(pin.url):
-            if self.get(pin.url) == before:
-                self.put(pin)
+                return pin
+            return known
 
     @contextlib.contextmanager
     def _locked(self, url: str) -> Iterator[None]:
@@ -154,8 +160,10 @@ class Pins:
             members = {member: [role, key.hex()] for member, (role, key) in pin.seen.members.items()}
             document |= {
                 "checkpoint": pin.seen.text(),
+                "at": rfc3339(pin.seen.at),
                 "roster_digest": pin.seen.roster_digest.hex(),
                 "members": members,
+                "accepted": _hexadecimal(pin.seen.accepted),
             }
         partial = path.with_suffix(f".{os.getpid()}")
         try:
@@ -181,12 +189,20 @@ def _pinned(registry: bytes, document: "dict[str, object]") -> Pinned | None:
     pinned = Pinned(
         signed,
         Checkpoint.parse(signed.text),
+        datetime.fromisoformat(str(document["at"])),
         bytes.fromhex(str(document["roster_digest"])),
         {MemberId(member): (role, bytes.fromhex(key)) for member, (role, key) in members.items()},  # type: ignore[attr-defined]  # a wrong type is an error of the pin's
+        frozenset(map(bytes.fromhex, document["accepted"])),  # type: ignore[call-overload]  # as above
     )
     if pinned.checkpoint.registry != registry or len(signed.signatures) != 1 or not pinned.author:
         raise ValueError
+    if [rfc3339(pinned.at), _hexadecimal(pinned.accepted)] != [document["at"], document["accepted"]]:
+        raise ValueError
     return pinned
+
+
+def _hexadecimal(links: Iterable[bytes]) -> list[str]:
+    return sorted(link.hex() for link in links)
 
 
 def _private(path: str, flags: int) -> int:

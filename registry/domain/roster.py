@@ -4,6 +4,7 @@ It is everything that must be trusted before anything can be opened, and that ca
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -98,12 +99,15 @@ class LogPoint(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
 
 
 class Rollback(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An accepted rollback: what was kept, the newest that was lost, and who accepted it, by which signing key."""
+    """An accepted rollback: what was kept, the newest that was lost, and who accepted it when, by which signing key."""
 
     kept: LogPoint
     lost: LogPoint
     by: MemberId
     signing: bytes
+    at: datetime
+    link: bytes = b""
+    """The hash of the fact that accepted it, by which one acceptance is told from another; set like ``head``."""
 
 
 class Roster(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -96,7 +96,7 @@ def _with_log(roster: Roster, event: ProblemAcknowledged | RollbackAccepted) -> 
         return structs.replace(roster, acknowledged=roster.acknowledged | {(event.position, event.kind)})
     if not event.kept.commit < event.lost.commit:
         raise InvalidValue("a rollback gives up what came after what it keeps")
-    accepted = Rollback(event.kept, event.lost, event.by, roster.member(event.by).keys.signing)
+    accepted = Rollback(event.kept, event.lost, event.by, roster.member(event.by).keys.signing, event.at)
     return structs.replace(roster, rollbacks=(*roster.rollbacks, accepted))
 
 

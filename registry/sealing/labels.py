@@ -34,6 +34,7 @@ FINGERPRINT = b"token-registry/v1/fingerprint"
 IDENTITY_KEY = b"token-registry/v1/identity-file"
 PUBLIC_LINE = b"token-registry/v1/public-line"
 INVITATION = b"token-registry/v1/invitation"
+INVITED_CHECKPOINT = b"token-registry/v1/invited-checkpoint"
 
 
 _length = struct.Struct(">I").pack

@@ -1,11 +1,17 @@
 """Comparing the log with a checkpoint that somebody else saw: an auditor's, from an e-mail, from another machine."""
 
-from registry.domain.roster import Roster
+from collections.abc import Iterable, Mapping, Set as AbstractSet
+
+from registry.domain.roster import Member, Roster
 from registry.errors import IntegrityError, InvalidValue
-from registry.log import checkpoint, merkle, note
+from registry.log import checkpoint, note
 from registry.log.checkpoint import Checkpoint
-from registry.log.note import Note, NoteKey
+from registry.log.note import Note
 from registry.service.ledger import Ledger
+from registry.store import roster_chain
+from registry.store.following import Follower
+from registry.store.proven import ProvenLog
+from registry.values import MemberId
 
 _FORK = "two histories have been shown: keep both checkpoints, and find out which store each came from"
 
@@ -19,19 +25,30 @@ def parse_seen(signed: bytes) -> tuple[Note, Checkpoint]:
         raise InvalidValue(f"that is not the checkpoint of a registry: {error}", "'pin export' writes one") from None
 
 
-def signing_keys(registry: bytes, roster: Roster) -> list[NoteKey]:
-    """Return every key that a member has, or had before it was removed or renewed."""
-    known = [(m.id, m.keys.signing) for m in (*roster.former.values(), *roster.members.values())]
-    spent = [(member, key) for key, member in roster.spent.items()]
-    return [checkpoint.member_key(registry, member, key) for member, key in [*known, *spent]]
+def vouching(log: Follower, seen: Checkpoint) -> Mapping[MemberId, Member]:
+    """Return whose signature under a checkpoint counts: who was a member at its point of this log.
+
+    Of a point that the log has not, or not with that roster, only those who are members now can tell. Nobody who was
+    removed, and no key that was renewed, makes anything up that comes after that.
+    """
+    if log.head is not None and seen.commit <= log.head.number:
+        events = log.roster_events[: seen.roster_length]
+        roster = roster_chain.follow(log.registry, Roster(), events, signed=False)  # they were when they were followed
+        if (roster.version, roster.head) == (seen.roster_length, seen.roster_head):
+            return roster.members
+    return log.roster.members
 
 
-def check_vouched(registry: bytes, roster: Roster, signed: Note) -> None:
-    """Raise ``IntegrityError`` unless somebody who is or was a member signed the checkpoint."""
+def check_vouched(registry: bytes, signed: Note, keys: Iterable[tuple[MemberId, bytes]]) -> set[MemberId]:
+    """Return which members signed a checkpoint, of those with these keys; ``IntegrityError`` if none did."""
+    members = {checkpoint.member_key(registry, member, key): member for member, key in keys}
     try:
-        note.verify(signed, signing_keys(registry, roster))
+        return {members[key] for key in note.verify(signed, members)}
     except IntegrityError:
-        raise IntegrityError("no member vouches for this checkpoint", "somebody made it up") from None
+        raise IntegrityError(
+            "no member of that moment vouches for this checkpoint",
+            "somebody made it up, or it is of another history, in which its author became a member",
+        ) from None
 
 
 def check_seen_elsewhere(ledger: Ledger, data: bytes) -> Checkpoint:
@@ -41,20 +58,27 @@ def check_seen_elsewhere(ledger: Ledger, data: bytes) -> Checkpoint:
         raise IntegrityError(
             "the checkpoint is another registry's", f"this one is {checkpoint.origin(ledger.registry)}"
         )
-    check_vouched(ledger.registry, ledger.roster, signed)
-    made, head = ledger.store.commit(seen.commit), ledger.head
+    members = vouching(ledger.log, seen).values()
+    signers = check_vouched(ledger.registry, signed, [(member.id, member.keys.signing) for member in members])
+    head = ledger.head
+    try:
+        if seen.commit > head.number:
+            message = f"the log ends at commit {head.number}; somebody has seen commit {seen.commit}"
+        elif _goes_through(ledger, seen, signers):
+            return seen
+        else:
+            message = f"commit {seen.commit} is not the one that somebody has seen"
+    except IntegrityError as error:  # what would prove it is damaged, so that it may be either
+        message = f"the log cannot show that it goes through commit {seen.commit}: {error}"
     own = head.checkpoint(ledger.registry).text()
-    detail = f"somebody has seen:\n{signed.encode().decode()}\nthe store holds:\n{own}"
-    if made is None:
-        message = f"the log ends at commit {head.number}; somebody has seen commit {seen.commit}"
-    elif made.checkpoint(ledger.registry) != seen or _root(ledger, seen.size) != seen.root:
-        message = f"commit {seen.commit} is not the one that somebody has seen"
-    else:
-        return seen
-    raise IntegrityError(message, _FORK, detail)
+    raise IntegrityError(message, _FORK, f"somebody has seen:\n{signed.encode().decode()}\nthe store holds:\n{own}")
 
 
-def _root(ledger: Ledger, size: int) -> bytes:
-    numbers = [merkle.node_number(*place) for place in merkle.complete_subtrees(size)]
-    nodes = ledger.store.nodes(numbers)
-    return merkle.root_at(lambda level, index: nodes.get(merkle.node_number(level, index), b""), size)
+def _goes_through(ledger: Ledger, seen: Checkpoint, signers: AbstractSet[MemberId]) -> bool:
+    # The commit's row proves nothing, since whoever holds the database can put another one there: it is an event of the
+    # commit that says whose it was, and the verified head that says which event.
+    made = ledger.head if seen.commit == ledger.head.number else ledger.store.commit(seen.commit)
+    if made is None or made.checkpoint(ledger.registry) != seen:
+        return False
+    end = ProvenLog(ledger.store, ledger.registry, ledger.head).end_of(seen)
+    return end is not None and end.author in signers

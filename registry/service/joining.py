@@ -6,17 +6,20 @@ from msgspec import Struct
 
 from registry.domain.roster import Roster
 from registry.errors import Conflict, IntegrityError, InvalidValue
-from registry.invitation import Invitation
+from registry.invitation import Invitation, checkpoint_hash
 from registry.pins import Pin, Pins
 from registry.sealing import roster_record
+from registry.service.keeping import move
 from registry.service.ledger import Ledger
-from registry.service.recalling import other_history, pin_of
+from registry.service.recalling import other_history, pin_of, same
 from registry.service.registry import PassphrasePrompt, open_identity, store_url
 from registry.service.surroundings import Surroundings
 from registry.service.whoami import Whoami, whoami
 from registry.settings import Settings, remember_url
 from registry.store import roster_chain
 from registry.store.following import Follower, check_signed
+from registry.store.proven import ProvenLog
+from registry.store.rows import LoggedCommit
 from registry.store.sqlite import SQLiteStore
 
 _ID_LENGTH = 64
@@ -62,10 +65,10 @@ def join(
             log = _told(store, registry, invitation)
             log.advance(store)
             for other in pins.of_registry(registry):
-                _check_seen(store, other)
+                _check_seen(store, log, other)
         # A machine whose identity is no member pins nothing: what it was told may be wrong altogether.
         ledger = Ledger(store, pin, identity, around, pins if known else None, log=None if known else log)
-        pins.advance(pin_of(url, ledger.log))
+        move(pins, known, pin_of(url, ledger.log), path)
         return Joined(whoami(ledger), invitation is None, remember_url(settings))
     finally:
         store.close()
@@ -101,7 +104,7 @@ def _told(store: SQLiteStore, registry: bytes, told: Invitation | None) -> Follo
         raise IntegrityError(
             f"roster event {roster.version} is not the one that the invitation names", "the store was exchanged"
         )
-    if made is None or (made.root, made.roster_length, made.roster_head) != (told.root, roster.version, roster.head):
+    if made is None or not _is_named(store, registry, made, told):
         raise IntegrityError(
             f"the log of {told.size} events is not the one that the invitation names", "the store was exchanged"
         )
@@ -109,11 +112,26 @@ def _told(store: SQLiteStore, registry: bytes, told: Invitation | None) -> Follo
     return Follower(registry, made, roster, events[: told.roster_version])
 
 
-def _check_seen(store: SQLiteStore, other: Pin) -> None:
-    """Raise ``IntegrityError`` unless the store goes on from what this machine has seen of the registry elsewhere."""
+def _is_named(store: SQLiteStore, registry: bytes, made: LoggedCommit, told: Invitation) -> bool:
+    # The checkpoint holds the root, and thereby number, author and time, but not in words: an event of it says them.
+    point = made.checkpoint(registry)
+    named = checkpoint_hash(point.text()) == told.checkpoint
+    of_roster = (point.roster_length, point.roster_head) == (told.roster_version, told.roster_head)
+    return named and of_roster and _holds(ProvenLog(store, registry, made), made)
+
+
+def _holds(log: ProvenLog, made: LoggedCommit) -> bool:
+    """Return whether a commit's last event, proven to be in a log, says the same of its author and time as its row."""
+    end = log.end_of(made.checkpoint(log.registry))
+    return end is not None and (end.author, end.at) == (made.author, made.at)
+
+
+def _check_seen(store: SQLiteStore, log: Follower, other: Pin) -> None:
+    """Raise ``IntegrityError`` unless the log goes on from what this machine has seen of the registry elsewhere."""
     if other.seen is None:
         return
-    made = store.commit(other.commit)
-    if made is None or made.checkpoint(other.registry_id) != other.seen.checkpoint:
+    made, head = store.commit(other.commit), log.head
+    proven = ProvenLog(store, log.registry, head) if head is not None and other.commit <= head.number else None
+    if proven is None or made is None or not same(made, other.seen) or not _holds(proven, made):
         error = other_history(store, other)
         raise IntegrityError(f"{error}, in {other.url}", "it is an older copy, or another one", error.detail)

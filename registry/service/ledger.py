@@ -12,7 +12,7 @@ from registry.domain.roster import ADMIN
 from registry.domain.roster_events import ProblemAcknowledged, RosterEvent
 from registry.domain.token import Token
 from registry.errors import ClockBehind, Conflict
-from registry.invitation import Invitation
+from registry.invitation import Invitation, checkpoint_hash
 from registry.log import problems
 from registry.sealing.envelope import Place
 from registry.sealing.grants import AudienceKey
@@ -42,7 +42,8 @@ class Ledger(Reader):
 
     def invitation(self) -> Invitation:
         """Return what a newcomer must find in the store from now on."""
-        return Invitation(self.registry, self.head.size, self.head.root, self.roster.version, self.roster.head)
+        named = checkpoint_hash(self.head.checkpoint(self.registry).text())
+        return Invitation(self.registry, self.head.size, named, self.roster.version, self.roster.head)
 
     def context(self, reason: str | None = None) -> Context:
         """Return who acts, when, where and why."""

@@ -17,7 +17,8 @@ from registry.sealing.grants import AudienceKey
 from registry.sealing.identity import Identity
 from registry.sealing.keyring import Keyring
 from registry.service.current_rows import CurrentRows
-from registry.service.recalling import PinKeeper, pin_of, recall
+from registry.service.keeping import PinKeeper
+from registry.service.recalling import pin_of, recall
 from registry.service.rosters_then import RostersThen
 from registry.service.surroundings import Surroundings
 from registry.store import codec
@@ -60,15 +61,15 @@ class Reader:
         self.identity = identity
         self.surroundings = surroundings
         self.roster_stream = roster_record.stream_id(self.registry)
-        self._pin = PinKeeper(pins, pin)
+        self._pin = PinKeeper(pins, pin, store.path)
         self._tolerant = tolerant
         self._store_version = 0
         """As of which change of the store the log was followed to its end; 0 for none."""
         with store.snapshot():
-            self.log, given_up = (log, False) if log else recall(store, pin)
+            self.log = log or recall(store, pin)[0]
         self.check_problems()
         # Before anything else: who is told here that it was removed does not go back behind that.
-        self._pin.keep(self.log, at_once=True, given_up=given_up)
+        self._pin.keep(self.log, at_once=True)
         self.member, self._member_as_of = self._find_member(self.roster), self.roster.version
         self.keyring = Keyring(self.registry, identity, self.member.id, self.roster)
         self.contents = Contents(self.registry, identity, self.keyring)

@@ -1,12 +1,14 @@
 """From what this machine has seen of a registry to the newest state of its log: every command begins here."""
 
-from time import monotonic
+from datetime import datetime
 
-from registry.domain.roster import ADMIN, Roster
+from registry.domain.roster import ADMIN, LogPoint, Roster
 from registry.domain.roster_events import RollbackAccepted
 from registry.errors import IntegrityError
 from registry.log import checkpoint
-from registry.pins import Pin, Pinned, Pins
+from registry.log.checkpoint import Checkpoint
+from registry.log.note import Note
+from registry.pins import Pin, Pinned
 from registry.sealing import roster_record
 from registry.store import roster_chain
 from registry.store.following import Follower
@@ -14,8 +16,6 @@ from registry.store.rows import LoggedCommit
 from registry.store.sqlite import SQLiteStore
 from registry.values import MemberId
 
-_KEEP_EVERY = 1.0
-"""Seconds for which a long-running process may commit without moving its pin; opening and closing always do."""
 _ROLLBACK_HINT = "if an admin restored a backup on purpose, 'log accept-rollback' goes on from it"
 
 
@@ -39,7 +39,7 @@ def _seen(store: SQLiteStore, pin: Pin) -> Follower | None:
         return Follower(pin.registry_id)
     head = store.head()
     made = head if head and head.number == pin.commit else store.commit(pin.commit)
-    if made is None or not _same(made, seen):
+    if made is None or not same(made, seen):
         return None
     length = seen.checkpoint.roster_length
     events = store.stream(roster_record.stream_id(pin.registry_id), until=length)
@@ -56,9 +56,10 @@ def _seen(store: SQLiteStore, pin: Pin) -> Follower | None:
     return Follower(pin.registry_id, made, roster, events)
 
 
-def _same(made: LoggedCommit, seen: Pinned) -> bool:
-    said = (made.checkpoint(seen.checkpoint.registry), made.author, made.signature)
-    return said == (seen.checkpoint, seen.author, seen.signature)
+def same(made: LoggedCommit, seen: Pinned) -> bool:
+    """Return whether a stored commit is the one that was seen, its author and time included."""
+    said = (made.checkpoint(seen.checkpoint.registry), made.author, made.at, made.signature)
+    return said == (seen.checkpoint, seen.author, seen.at, seen.signature)
 
 
 def _rolled_back(store: SQLiteStore, pin: Pin) -> Follower:
@@ -81,12 +82,17 @@ def gives_up(roster: Roster, seen: Pinned) -> bool:
     """Return whether an admin, also by the roster that was seen, accepted that what was seen is given up.
 
     Who was removed meanwhile cannot bring itself back by putting an older store in place: the pin knows the admins.
+    Nor does an acceptance count twice. What was followed from it on, or from another one after it, bears the numbers
+    that it gave up once more: such pins know it, and what they have seen is not older than it.
     """
     point = seen.checkpoint
     for accepted in roster.rollbacks:
-        within = accepted.kept.commit < point.commit <= accepted.lost.commit
-        same = point.commit < accepted.lost.commit or point.root == accepted.lost.root
-        if within and same and seen.members.get(accepted.by) == (ADMIN, accepted.signing):
+        if accepted.link in seen.accepted or seen.members.get(accepted.by) != (ADMIN, accepted.signing):
+            continue
+        # What is named as lost is that and nothing else, whatever clocks said: it is the remedy where they differ.
+        named = LogPoint(point.commit, point.size, point.root) == accepted.lost
+        before = accepted.kept.commit < point.commit < accepted.lost.commit and seen.at < accepted.at
+        if named or before:
             return True
     return False
 
@@ -114,35 +120,11 @@ def pin_of(url: str, log: Follower) -> Pin:
     signing = roster.member(MemberId(head.author)).keys.signing
     point = head.checkpoint(log.registry)
     signed = checkpoint.restored(point, head.author, signing, head.signature)
+    return Pin(url, log.registry, pinned(signed, head.at, roster))
+
+
+def pinned(signed: Note, at: datetime, roster: Roster) -> Pinned:
+    """Return what is kept of a signed checkpoint, its commit's time, and the roster after it."""
     members = {member.id: (member.role, member.keys.signing) for member in roster.members.values()}
-    return Pin(url, log.registry, Pinned(signed, point, roster.digest, members))
-
-
-class PinKeeper:
-    """Moves this machine's pin to what was verified: never back, but along a rollback that was accepted."""
-
-    def __init__(self, pins: Pins | None, pin: Pin) -> None:
-        self._pins = pins
-        self._pin = pin
-        self._kept_at = 0.0
-
-    def parts(self) -> tuple[Pins | None, Pin]:
-        """Return what another keeper of the same pin is made of."""
-        return self._pins, self._pin
-
-    def keep(self, log: Follower, *, at_once: bool, given_up: bool = False) -> None:
-        """Pin how far the log was followed; not ``at_once``, only if that was not done within the last second.
-
-        ``given_up`` says that what was pinned is no part of the log, and need not be.
-        """
-        head, seen, now = log.head, self._pin.seen, monotonic()
-        if head is None or (seen is not None and (head.number, head.signature) == (self._pin.commit, seen.signature)):
-            return
-        if self._pins is None or not (at_once or now - self._kept_at > _KEEP_EVERY):
-            return
-        pin = pin_of(self._pin.url, log)
-        if given_up:
-            self._pins.replace(self._pin, pin)
-        else:
-            self._pins.advance(pin)
-        self._pin, self._kept_at = pin, now
+    accepted = frozenset(rollback.link for rollback in roster.rollbacks)
+    return Pinned(signed, Checkpoint.parse(signed.text), at, roster.digest, members, accepted)

@@ -13,6 +13,7 @@ from registry.errors import IntegrityError, InvalidValue
 from registry.log.checkpoint import Checkpoint
 from registry.pins import Pin, Pins
 from registry.service.checking import check_vouched, parse_seen
+from registry.service.keeping import move
 from registry.service.ledger import Ledger
 from registry.service.recalling import pin_of
 from registry.service.registry import PassphrasePrompt, known_pin, open_identity
@@ -20,6 +21,9 @@ from registry.service.surroundings import Surroundings
 from registry.settings import Settings, load_settings
 from registry.store.following import Follower
 from registry.store.sqlite import SQLiteStore
+
+_MOST_LOST = 1_000_000
+"""How many commits another machine may have seen beyond this one. More are none that anybody has made."""
 
 
 class ReturningMember(Struct, frozen=True):
@@ -80,7 +84,7 @@ class RolledBack:
         with ledger.turn(reason, roster=True) as turn:
             event = RollbackAccepted(**ledger.roster_facts(turn), kept=self.kept, lost=self.lost)
             ledger.commit(turn, [event])
-        self._pins.replace(self._pin, pin_of(self._pin.url, ledger.log))
+        move(self._pins, self._pin, pin_of(self._pin.url, ledger.log), ledger.store.path)
 
     def __enter__(self) -> Self:
         return self
@@ -111,25 +115,29 @@ def open_rolled_back(
     store = SQLiteStore.open(path)
     try:
         log = Follower(pin.registry_id)
-        with store.snapshot():
+        with store.snapshot():  # within which every commit is one that was followed
             log.advance(store)
-        gone = _gone(log, pin, lost)
-        made = store.commit(gone.commit)
-        if made is not None and made.checkpoint(pin.registry_id) == gone:
-            raise InvalidValue("nothing is lost: the store holds the checkpoint", "there is nothing to accept")
-        head = store.commit(kept) if kept is not None else log.head
-        if head is None or head.number >= gone.commit:
-            raise InvalidValue(
-                f"what is lost ends at commit {gone.commit}, and the store goes on further",
-                "--kept says which commit is the last that both histories have",
-            )
+            points = _given_up(store, log, _gone(log, pin, lost), kept)
         ledger = Ledger(store, pin, identity, surroundings or Surroundings(), None, log=log)
         ledger.require_admin()
-        points = LogPoint(head.number, head.size, head.root), LogPoint(gone.commit, gone.size, gone.root)
         return RolledBack(ledger, pins, pin, *points)
     except BaseException:
         store.close()
         raise
+
+
+def _given_up(store: SQLiteStore, log: Follower, gone: Checkpoint, kept: int | None) -> tuple[LogPoint, LogPoint]:
+    """Return what is kept and what is lost."""
+    made = store.commit(gone.commit)
+    if made is not None and made.checkpoint(log.registry) == gone:
+        raise InvalidValue("nothing is lost: the store holds the checkpoint", "there is nothing to accept")
+    head = store.commit(kept) if kept is not None else log.head
+    if head is None or head.number >= gone.commit:
+        raise InvalidValue(
+            f"what is lost ends at commit {gone.commit}, and the store goes on further",
+            "--kept says which commit is the last that both histories have",
+        )
+    return LogPoint(head.number, head.size, head.root), LogPoint(gone.commit, gone.size, gone.root)
 
 
 def _gone(log: Follower, pin: Pin, lost: bytes | None) -> Checkpoint:
@@ -140,5 +148,12 @@ def _gone(log: Follower, pin: Pin, lost: bytes | None) -> Checkpoint:
     signed, seen = parse_seen(lost)
     if seen.registry != pin.registry_id:
         raise IntegrityError("the lost checkpoint is another registry's")
-    check_vouched(pin.registry_id, log.roster, signed)
+    # Who is a member of what was put back, or was one when this machine last looked: whoever was removed before that
+    # has nothing to say of what came after.
+    members = [(member.id, member.keys.signing) for member in log.roster.members.values()]
+    known = [(member, key) for member, (_, key) in pin.seen.members.items()] if pin.seen else []
+    check_vouched(pin.registry_id, signed, [*members, *known])
+    farthest = max(log.head.number if log.head else 0, pin.commit) + _MOST_LOST
+    if not seen.commit <= farthest or not seen.roster_length <= seen.size or seen.commit >= seen.size:
+        raise InvalidValue("the lost checkpoint names commits that cannot have been made", "a member made it up")
     return seen

@@ -15,7 +15,8 @@ from registry.log.note import Note
 from registry.log.problems import Problem
 from registry.pins import Pin, Pinned, Pins
 from registry.service.checking import parse_seen
-from registry.service.recalling import PinKeeper, gives_up, recall
+from registry.service.keeping import PinKeeper
+from registry.service.recalling import gives_up, recall
 from registry.service.registry import PassphrasePrompt, open_identity, store_url
 from registry.service.surroundings import Surroundings
 from registry.settings import Settings, load_settings
@@ -135,10 +136,10 @@ def _go_on(path: Path, pins: Pins, pin: Pin, moment: Moment) -> Sequence[Problem
     store = SQLiteStore.open(path)
     try:
         with store.snapshot():
-            log, given_up = recall(store, pin)
+            log, _ = recall(store, pin)
         if wrong := [one for one in log.problems if (one.position, one.kind) not in log.roster.acknowledged]:
             return wrong
-        PinKeeper(pins, pin).keep(log, at_once=True, given_up=given_up)
+        PinKeeper(pins, pin, path).keep(log, at_once=True)
     except IntegrityError as error:
         return (Problem(moment.end, problems.PIN, str(error)),)
     finally:

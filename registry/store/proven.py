@@ -10,6 +10,7 @@ from typing import Protocol
 
 from registry.errors import IntegrityError
 from registry.log import merkle
+from registry.log.checkpoint import Checkpoint
 from registry.store.rows import LoggedCommit, LoggedEvent
 
 _BATCH = 500
@@ -31,7 +32,7 @@ class ProvenLog:
 
     def __init__(self, store: PartSource, registry: bytes, head: LoggedCommit) -> None:
         self._store = store
-        self._registry = registry
+        self.registry = registry
         self._head = head
         self._nodes: dict[int, bytes] = {}
 
@@ -78,7 +79,7 @@ class ProvenLog:
             yield from batch
 
     def _check(self, start: int, batch: Iterable[list[LoggedEvent]]) -> None:
-        hashes = (logged.leaf(self._registry).hashed() for commit in batch for logged in commit)
+        hashes = (logged.leaf(self.registry).hashed() for commit in batch for logged in commit)
         # The subtrees that it grows from are not checked by themselves: others would not lead to the verified root.
         growth = merkle.append(self._node, start, hashes)
         onward = merkle.consistency_proof(self._node, growth.size, self._head.size)
@@ -90,9 +91,30 @@ class ProvenLog:
                 _HINT,
             ) from None
 
+    def end_of(self, point: Checkpoint) -> LoggedEvent | None:
+        """Return the last event of the commit that a checkpoint is of; ``None`` if the log does not go through it.
+
+        Number, author and time of the commit are that event's: unlike the commit's row, it is proven to be in the log.
+        """
+        if not 0 < point.size <= self._head.size:
+            return None
+        root = merkle.root_at(self._node, point.size)
+        onward = merkle.consistency_proof(self._node, point.size, self._head.size)
+        try:
+            merkle.verify_consistency(point.size, self._head.size, onward, root, self._head.root)
+        except IntegrityError:
+            raise IntegrityError("nodes of the log were changed", _HINT) from None
+        if root != point.root:
+            return None
+        # The one behind it tells that the commit ends there.
+        around = list(self._store.events(point.size - 1, end=min(point.size + 1, self._head.size)))
+        numbers = [(logged.position, self.check(logged).commit) for logged in around]
+        wished = [(point.size - 1, point.commit), (point.size, point.commit + 1)][: self._head.size - point.size + 1]
+        return around[0] if numbers == wished else None
+
     def check(self, logged: LoggedEvent) -> LoggedEvent:
         """Return an event that was read by itself; ``IntegrityError`` unless it is the one at its position."""
-        hashed, size = logged.leaf(self._registry).hashed(), self._head.size
+        hashed, size = logged.leaf(self.registry).hashed(), self._head.size
         if logged.position >= size:
             raise IntegrityError(f"the event at position {logged.position} is no part of the log", _HINT)
         self._load(logged.position, size)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from registry.domain.roster import ADMIN, Roster
-from registry.domain.roster_events import ProblemAcknowledged, RosterEvent, RosterFounded
+from registry.domain.roster_events import ProblemAcknowledged, RollbackAccepted, RosterEvent, RosterFounded
 from registry.domain.roster_rules import check_rotated, evolve
 from registry.errors import IntegrityError, RegistryError
 from registry.log import problems
@@ -80,6 +80,9 @@ def _next(registry: bytes, roster: Roster, stored: Stored, *, signed: bool) -> R
         raise IntegrityError(f"a problem of the kind {event.kind!r} cannot be acknowledged")
     after = evolve(roster, event)
     check_rotated(roster, after, event)
+    if isinstance(event, RollbackAccepted):
+        *before, accepted = after.rollbacks
+        after = structs.replace(after, rollbacks=(*before, structs.replace(accepted, link=linked)))
     return structs.replace(after, head=linked, digest=hashlib.sha256(roster.digest + stored.state).digest())
 
 

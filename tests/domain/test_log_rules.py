@@ -8,7 +8,7 @@ from registry.domain.roster_events import MemberRenewed, ProblemAcknowledged, Ro
 from registry.errors import InvalidValue, NotFound
 from registry.store.topics import topics
 from registry.values import MemberId
-from tests.domain.facts import ALICE, BOB
+from tests.domain.facts import ALICE, AT, BOB
 from tests.domain.rosters import CAROL, PAYROLL, admitted, keys_of, team, then
 
 KEPT, LOST = LogPoint(4, 9, b"k" * 32), LogPoint(7, 15, b"l" * 32)
@@ -46,7 +46,7 @@ def test_an_accepted_rollback_is_kept_with_who_accepted_it():
     """Both points, the author, and the signing key that it had at that moment are remembered in order."""
     roster = then(team(), RollbackAccepted, kept=KEPT, lost=LOST)
     roster = then(roster, RollbackAccepted, kept=LogPoint(5, 10, b"k" * 32), lost=LOST)
-    assert roster.rollbacks[0] == Rollback(KEPT, LOST, ALICE, keys_of(ALICE).signing)
+    assert roster.rollbacks[0] == Rollback(KEPT, LOST, ALICE, keys_of(ALICE).signing, AT)
     assert [one.kept.commit for one in roster.rollbacks] == [4, 5]
 
 

@@ -29,6 +29,8 @@ from registry.domain.roster_events import (
     RosterFounded,
 )
 from registry.domain.roster_rules import evolve
+from registry.invitation import checkpoint_hash
+from registry.log.checkpoint import Checkpoint
 from registry.sealing import grants, roster_record
 from registry.sealing.grants import AudienceKey
 from registry.sealing.keyring import Keyring
@@ -130,9 +132,18 @@ def stored_events(document: dict[str, Any]) -> list[Stored]:
 
 def invitation(registry: bytes, head: bytes) -> dict[str, Any]:
     """Return an invitation to the registry, and what it says beside the roster's end."""
-    root = fixed("root")
-    text = Invitation(registry, 17, root, 4, head).text()
-    return {"size": 17, "root": root.hex(), "roster_version": 4, "text": text}
+    point = Checkpoint(
+        registry=registry,
+        size=17,
+        root=fixed("root"),
+        commit=11,
+        present=fixed("present"),
+        roster_length=4,
+        roster_head=head,
+        shredded=12,
+    ).text()
+    text = Invitation(registry, 17, checkpoint_hash(point), 4, head).text()
+    return {"size": 17, "checkpoint": point, "roster_version": 4, "text": text}
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from registry.domain.token_events import (
     TokenRenamed,
     TokenTested,
 )
-from registry.invitation import Invitation
+from registry.invitation import Invitation, checkpoint_hash
 from registry.log import problems
 from registry.log.checkpoint import Checkpoint
 from registry.log.leaf import Leaf, state_hash
@@ -56,7 +56,6 @@ ALICE = Identity("alice", bytes(range(128, 160)), bytes(range(160, 192)))
 PASSPHRASE = Secret("correct horse battery staple")
 AT = datetime(2027, 1, 31, 12, 0, 0, 250, tzinfo=UTC)
 EXPIRY = datetime(2027, 12, 31, 23, 59, 59, tzinfo=UTC)
-INVITATION = Invitation(REGISTRY, 1_000, NEWER_KEY, 7, KEY)
 STATEMENT = FoundingStatement(1, REGISTRY, AT, (Founder(MEMBER, ALICE.public.keys),))
 LEAF = Leaf(REGISTRY, 6, 4, MEMBER, rfc3339(AT), TOKEN, 2, "token.described", state_hash(b"state"))
 ROW: dict[str, Any] = {
@@ -81,6 +80,9 @@ CHECKPOINT = Checkpoint(
     roster_length=7,
     roster_head=KEY,
     shredded=120,
+)
+INVITATION = Invitation(
+    REGISTRY, CHECKPOINT.size, checkpoint_hash(CHECKPOINT.text()), CHECKPOINT.roster_length, CHECKPOINT.roster_head
 )
 NODES = [(0, 0), (0, 1), (1, 0), (0, 2), (0, 3), (1, 1), (2, 0), (0, 4), (8, 3), (0, 1_000_000), (20, 1_000_000)]
 

@@ -17,6 +17,7 @@ from registry import (
     join,
 )
 from registry.domain.roster import AUDIT, Member, Roster
+from registry.invitation import checkpoint_hash
 from registry.sealing import grants
 from registry.sealing.keyring import Keyring
 from registry.service.registry import store_url
@@ -83,7 +84,7 @@ def test_a_fork_that_split_off_before_the_invitation_is_refused(team, dora):
     """A roster as long as the invitation says but other than it says is not joined."""
     for forked, what in (
         (structs.replace(dora, roster_head=bytes(32)), f"roster event {dora.roster_version}"),
-        (structs.replace(dora, root=bytes(32)), f"the log of {dora.size} events"),
+        (structs.replace(dora, checkpoint=bytes(32)), f"the log of {dora.size} events"),
     ):
         with pytest.raises(IntegrityError, match=f"^{what} is not the one that the invitation names"):
             join(team.settings("dora"), invitation=forked)
@@ -94,11 +95,39 @@ def test_an_invitation_names_the_end_of_a_commit(team, dora):
     """Sizes at which no commit ended, and rosters of another moment than the log's, are of no registry's history."""
     team.do("alice", lambda r: r.members.rotate())
     team.do("alice", lambda r: r.applications.remove("Survey"))
-    last = team.forger().commit(-1)
-    wrong = structs.replace(dora, size=last.size - 1), structs.replace(dora, size=last.size, root=last.root)
+    forger = team.forger()
+    last = forger.commit(-1)
+    newest = checkpoint_hash(forger.text(last).decode())
+    wrong = structs.replace(dora, size=last.size - 1), structs.replace(dora, size=last.size, checkpoint=newest)
     for forked in wrong:
         with pytest.raises(IntegrityError, match=r"^the log of \d+ events is not the one that the invitation names"):
             join(team.settings("dora"), invitation=forked)
+
+
+OTHERS = {
+    "by an app, of other rows": {"author": "pay", "present": bytes(32)},
+    "by its author, of other rows": {"author": "alice", "present": bytes(32)},
+    "by its author, of other shredding": {"author": "alice", "shredded": 3},
+    "by another member": {"author": "carol"},
+    "at another time": {"at": "2027-01-31T12:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_another_checkpoint_over_the_same_events_is_refused(team, dora, case):
+    """What an invitation names is all that the commit's author vouched for, rows included, and its author and time."""
+    forger, parts = team.forger(), dict(OTHERS[case])
+    made = forger.commit(-1)
+    name = parts.pop("author", None)
+    if name:
+        forger.resign(made.number, team.identity(name), author=team.ids[name], **parts)
+    else:
+        forger.change(made.number, **parts)
+    with pytest.raises(IntegrityError, match=r"is not the one (that the invitation names|committed)$"):
+        join(team.settings("dora"), invitation=dora)
+    assert team.pins("dora").get(store_url(team.store)) is None
+    forger.put_commit(made)
+    assert join(team.settings("dora"), invitation=dora).member.member == "dora"
 
 
 def test_with_the_id_alone_the_newest_history_is_taken_on_trust(team, dora):
@@ -106,7 +135,7 @@ def test_with_the_id_alone_the_newest_history_is_taken_on_trust(team, dora):
     joined = join(team.settings("dora"), registry_id=dora.registry_id.hex())
     assert joined.on_trust
     assert team.pin("dora").seen.checkpoint.roster_length == dora.roster_version
-    assert team.pin("dora").seen.checkpoint.root == dora.root
+    assert checkpoint_hash(team.pin("dora").seen.checkpoint.text()) == dora.checkpoint
 
 
 def test_a_machine_that_knows_the_store_as_another_registry_keeps_what_it_knows(team, dora):

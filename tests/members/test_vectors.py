@@ -53,13 +53,15 @@ def test_the_public_line(vectors):
 
 
 def test_the_invitation(vectors, registry):
-    """The invitation is prefix and the base64url of id, size, root, roster version, roster head and checksum."""
+    """The invitation is prefix and base64url of id, size, the checkpoint's hash, roster version, head and checksum."""
     given = vectors["invitation"]
-    root, head = bytes.fromhex(given["root"]), bytes.fromhex(vectors["roster"][-1]["link"])
-    data = registry + given["size"].to_bytes(8, "big") + root + given["roster_version"].to_bytes(4, "big") + head
+    head = bytes.fromhex(vectors["roster"][-1]["link"])
+    named = joined(b"token-registry/v1/invited-checkpoint", given["checkpoint"].encode())
+    point = hashlib.sha256(named).digest()
+    data = registry + given["size"].to_bytes(8, "big") + point + given["roster_version"].to_bytes(4, "big") + head
     checksum = hashlib.sha256(joined(b"token-registry/v1/invitation", data)).digest()[:4]
     assert given["text"] == "tri2:" + base64.urlsafe_b64encode(data + checksum).decode().rstrip("=")
-    assert Invitation.parse(given["text"]) == Invitation(registry, 17, root, 4, head)
+    assert Invitation.parse(given["text"]) == Invitation(registry, 17, point, 4, head)
 
 
 def test_the_grant(vectors, registry):

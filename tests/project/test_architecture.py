@@ -81,6 +81,7 @@ USERS: dict[str, set[str]] = {
         "founding",
         "initialising",
         "joining",
+        "keeping",
         "pinned",
         "reader",
         "recalling",

@@ -99,7 +99,16 @@ _ENDING = ["provider", "credentials"]
 def test_the_pin_lies_where_documented(pin):
     """A pin's file is named by the hash of the store's URL."""
     name, document = pin
-    assert set(document) == {"version", "url", "registry_id", "checkpoint", "roster_digest", "members"}
+    assert set(document) == {
+        "version",
+        "url",
+        "registry_id",
+        "checkpoint",
+        "at",
+        "roster_digest",
+        "members",
+        "accepted",
+    }
     assert document["version"] == 2
     assert name == f"{hashlib.sha256(document['url'].encode()).hexdigest()[:32]}.json"
 
@@ -113,7 +122,7 @@ def test_a_verifier_written_from_the_documentation_follows_the_log(reader, pin):
 
 
 def test_the_pin_holds_what_is_documented(reader, pin):
-    """Beside the checkpoint stand the digest of the roster's states, and who the members were."""
+    """Beside the checkpoint stand its time, the digest of the roster's states, and who the members were."""
     log, digest = reader.log(), b""
     for (state,) in reader.rows(
         "SELECT state FROM stored_events WHERE originator_id = ? ORDER BY originator_version",
@@ -121,6 +130,8 @@ def test_the_pin_holds_what_is_documented(reader, pin):
     ):
         digest = hashlib.sha256(digest + state).digest()
     assert pin[1]["roster_digest"] == digest.hex()
+    assert [(pin[1]["at"],)] == reader.rows("SELECT at FROM commits ORDER BY number DESC LIMIT 1")
+    assert pin[1]["accepted"] == []
     assert pin[1]["members"] == {
         member: [known["role"], b64(known["keys"]["signing"]).hex()] for member, known in log.roster.members.items()
     }

@@ -3,8 +3,6 @@
 import base64
 import hashlib
 import json
-import sqlite3
-from contextlib import closing
 
 import pytest
 
@@ -151,13 +149,13 @@ def test_a_verifier_written_from_the_documentation_follows_a_teams_log(reader, n
 
 
 def test_the_invitation_is_as_documented(team, reader):
-    """An invitation names the registry, the number of events, the log's root and the roster's head, with a checksum."""
+    """An invitation names registry, number of events, checkpoint, and the roster's length and head, with a checksum."""
     prefix, _, encoded = (team / "invitation").read_text().partition(":")
     data = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     told, version = data[:108], int.from_bytes(data[72:76], "big")
     assert (prefix, told[:32]) == ("tri2", reader("bob").registry)
     assert data[108:] == hashlib.sha256(joined(label("invitation"), told)).digest()[:4]
-    with closing(sqlite3.connect(team / "registry.db")) as database:
-        size = int.from_bytes(data[32:40], "big")
-        roots = "SELECT root, roster_length, roster_head FROM commits WHERE size = ?"
-        assert database.execute(roots, (size,)).fetchone() == (data[40:72], version, data[76:108])
+    texts = [f"{note.rpartition(chr(10) * 2)[0]}\n" for note in reader("bob").log().notes]
+    (text,) = (text for text in texts if int(text.split("\n")[1]) == int.from_bytes(data[32:40], "big"))
+    assert data[40:72] == hashlib.sha256(joined(label("invited-checkpoint"), text.encode())).digest()
+    assert f"\nroster-length {version}\nroster-head {base64.b64encode(data[76:108]).decode()}\n" in text

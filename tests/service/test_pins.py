@@ -6,11 +6,12 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec import structs
 
-from registry.errors import IntegrityError, Unusable
+from registry.errors import Unusable
 from registry.log import checkpoint
 from registry.log.checkpoint import Checkpoint
 from registry.pins import Pin, Pinned, Pins
@@ -30,12 +31,17 @@ FIRST = Checkpoint(
 )
 
 
-def pin(number=7, identity=ALICE, url=URL, **parts):
+NOON = datetime(2027, 1, 31, 12, 0, 0, 5, tzinfo=UTC)
+"""When commit 0 was made; each that follows is a minute later."""
+
+
+def pin(number=7, identity=ALICE, url=URL, accepted=(), **parts):
     """Return the pin of a commit, signed by alice unless told otherwise."""
     point = structs.replace(FIRST, commit=number, size=number + 5, **parts)
     signed = checkpoint.sign(point, MEMBER, identity.public.keys.signing, identity.sign)
     members = {MEMBER: ("admin", ALICE.public.keys.signing), OTHER_MEMBER: ("auditor", BOB.public.keys.signing)}
-    return Pin(url, point.registry, Pinned(signed, point, b"digest", members))
+    at = NOON + timedelta(minutes=number)
+    return Pin(url, point.registry, Pinned(signed, point, at, b"digest", members, frozenset(accepted)))
 
 
 @pytest.fixture
@@ -44,9 +50,17 @@ def pins(tmp_path):
     return Pins(tmp_path / "state")
 
 
-@pytest.mark.parametrize("kept", [Pin(URL, REGISTRY), pin(), pin(url="sqlite:////srv/übung/\udcff.db")], ids=range(3))
+KEPT = (
+    Pin(URL, REGISTRY),
+    pin(),
+    pin(url="sqlite:////srv/übung/\udcff.db"),
+    pin(accepted=(b"\x55" * 32, b"\x44" * 32)),
+)
+
+
+@pytest.mark.parametrize("kept", KEPT, ids=range(4))
 def test_a_pin_comes_back_as_it_was(pins, kept):
-    """Checkpoint, author, signature, digest and members are what was kept, wherever the store lies."""
+    """Checkpoint, author, signature, time, digest, members and accepted rollbacks are what was kept."""
     assert pins.get(kept.url) is None
     pins.put(kept)
     assert pins.get(kept.url) == kept
@@ -59,62 +73,31 @@ def test_a_pin_comes_back_as_it_was(pins, kept):
 
 def test_a_pin_is_its_owners_alone(pins, tmp_path):
     """Folder and files are nobody else's to read or write, and nothing is left beside them but the lock."""
-    pins.advance(pin())
+    pins.replace(None, pin())
     folder = tmp_path / "state" / "pins"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.suffix: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {"": 0o600, ".json": 0o600}
 
 
-def test_a_pin_goes_on_and_never_back(pins):
-    """A newer commit takes the place of an older one, and no older one that of a newer."""
-    for number, kept in ((7, 7), (9, 9), (8, 9), (9, 9), (0, 9), (10, 10)):
-        pins.advance(pin(number))
-        assert pins.get(URL) == pin(kept)
-    pins.advance(Pin(URL, REGISTRY))
-    assert pins.get(URL) == pin(10)
+def test_a_pin_moves_from_the_one_that_was_gone_on_from_alone(pins):
+    """Whoever began with another pin than there is changes nothing, and is told which one there is."""
+    assert pins.replace(None, pin(7)) == pin(7)
+    assert pins.replace(pin(7), pin(9)) == pin(9)
+    for before in (None, pin(7), pin(9, identity=BOB), pin(9, accepted=(b"\x44" * 32,)), Pin(URL, REGISTRY)):
+        assert pins.replace(before, pin(10)) == pin(9)
+        assert pins.get(URL) == pin(9)
+    assert pins.replace(pin(9), pin(5)) == pins.get(URL) == pin(5)
 
 
-def test_whatever_the_size_says_the_commit_counts(pins):
-    """A pin that claims more events, or a longer roster, at an older commit does not count."""
-    pins.advance(pin(9))
-    older = pin(8)
-    more = structs.replace(older.seen.checkpoint, size=9_999, roster_length=999)
-    pins.advance(structs.replace(older, seen=structs.replace(older.seen, checkpoint=more)))
-    assert pins.get(URL) == pin(9)
+def test_a_pin_that_was_removed_meanwhile_is_made_anew(pins):
+    """Where none is left there is nothing to go on from."""
+    assert pins.replace(pin(7), pin(9)) == pins.get(URL) == pin(9)
 
 
 def test_a_machine_that_knew_the_id_alone_goes_on_from_there(pins):
     """The first checkpoint that is verified takes the place of the bare id."""
     pins.put(Pin(URL, REGISTRY))
-    pins.advance(pin(0))
-    assert pins.get(URL) == pin(0)
-
-
-def test_another_registry_does_not_take_the_place(pins):
-    """A store is known as one registry; another's pin changes nothing, whatever it has seen."""
-    pins.put(pin(7))
-    pins.advance(pin(9, registry=bytes(32)))
-    assert pins.get(URL) == pin(7)
-
-
-@pytest.mark.parametrize(
-    "other", [pin(root=bytes(32)), pin(shredded=7), pin(identity=BOB)], ids=["root", "shredded", "signature"]
-)
-def test_another_checkpoint_of_the_same_commit_is_an_alarm(pins, other):
-    """Two checkpoints of one commit are two histories: the pin stays, and whoever brings the other is told."""
-    pins.put(pin())
-    with pytest.raises(IntegrityError, match="this machine has seen another commit 7 of this registry"):
-        pins.advance(other)
-    assert pins.get(URL) == pin()
-
-
-def test_a_rollback_replaces_just_what_was_given_up(pins):
-    """Where the pin went on meanwhile, an accepted rollback does not take it back."""
-    pins.put(pin(9))
-    pins.replace(pin(8), pin(5))
-    assert pins.get(URL) == pin(9)
-    pins.replace(pin(9), pin(5))
-    assert pins.get(URL) == pin(5)
+    assert pins.replace(Pin(URL, REGISTRY), pin(0)) == pins.get(URL) == pin(0)
 
 
 MOVER = """
@@ -126,7 +109,9 @@ pins = Pins(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
 for number in map(int, sys.argv[2].split(",")):
-    pins.advance(pin(number))
+    before = None
+    while (before := pins.replace(before, pin(number))).commit < number:
+        pass
 """
 
 
@@ -152,15 +137,12 @@ def test_many_processes_at_once_leave_the_newest(pins, tmp_path):
     assert pins.get(URL) == pin(119)
 
 
-@pytest.mark.parametrize(
-    "move", [lambda pins: pins.advance(pin(9)), lambda pins: pins.replace(pin(7), pin(9))], ids=["advance", "replace"]
-)
-def test_a_pin_moves_under_a_lock(pins, tmp_path, move):
+def test_a_pin_moves_under_a_lock(pins, tmp_path):
     """Reading and writing a pin is one step: while another holds the lock, nobody moves it."""
     pins.put(pin(7))
     with (tmp_path / "state" / "pins" / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        mover = threading.Thread(target=move, args=(pins,))
+        mover = threading.Thread(target=pins.replace, args=(pin(7), pin(9)))
         mover.start()
         time.sleep(0.1)
         assert pins.get(URL) == pin(7)
@@ -184,6 +166,14 @@ DAMAGE = {
     "a checkpoint of another form": {"checkpoint": pin().seen.text().replace("commit 7", "commit 07")},
     "two signatures": {"checkpoint": pin().seen.text() + pin().seen.text().rpartition("\n\n")[2]},
     "another key's name": {"checkpoint": pin().seen.text().replace(f"/{MEMBER}", f"/{MEMBER[:-1]}")},
+    "no time": {"at": None},
+    "a time that is none": {"at": "noon"},
+    "a time without a zone": {"at": "2027-01-31T12:07:00.000005"},
+    "a time that is written otherwise": {"at": "2027-01-31T13:07:00.000005+01:00"},
+    "no accepted rollbacks": {"accepted": None},
+    "an accepted rollback that is none": {"accepted": ["x"]},
+    "accepted rollbacks of another type": {"accepted": ""},
+    "accepted rollbacks in another order": {"accepted": ["55", "44"]},
     "no digest": {"roster_digest": None},
     "a digest that is none": {"roster_digest": "x"},
     "no members": {"members": None},
@@ -206,7 +196,7 @@ def test_a_damaged_pin_is_no_pin(pins, tmp_path, case):
         pins.get(URL)
     assert "restore it from a backup" in caught.value.hint
     with pytest.raises(Unusable, match="is damaged"):
-        pins.advance(pin(9))
+        pins.replace(pin(), pin(9))
     assert pins.of_registry(REGISTRY) == []
 
 
@@ -235,6 +225,6 @@ def test_a_damaged_pin_of_another_store_is_no_reason_to_refuse_this_one(pins, tm
 def test_a_state_that_cannot_be_written_is_an_error_of_ours(tmp_path):
     """Where a file lies in the place of the folder, it says so in one line."""
     (tmp_path / "state").write_text("a file")
-    for move in (lambda pins: pins.put(pin()), lambda pins: pins.advance(pin())):
+    for move in (lambda pins: pins.put(pin()), lambda pins: pins.replace(None, pin())):
         with pytest.raises(Unusable, match="cannot be written"):
             move(Pins(tmp_path / "state"))

@@ -1,5 +1,6 @@
 """From what a machine has seen to the newest state: what is followed, what is pinned, and what is given up."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from msgspec import structs
 from registry import IntegrityError, join, load_settings, open_registry
 from registry.domain.roster import ADMIN, AUDITOR, LogPoint, Rollback, Roster
 from registry.pins import Pin, Pins
-from registry.service import recalling
+from registry.service import keeping
 from registry.service.recalling import gives_up
 from registry.service.registry import store_url
 from registry.store import following, roster_chain
@@ -21,9 +22,14 @@ ROOT = b"\x11" * 32
 KEY = ALICE.public.keys.signing
 
 
-def accepted(kept=10, lost=SEEN, root=ROOT, by=MEMBER, signing=KEY):
-    """Return a rollback that alice accepted, of all that came after the tenth commit, or another one."""
-    return Rollback(LogPoint(kept, kept + 5, bytes(32)), LogPoint(lost, lost + 5, root), by, signing)
+LATER = pin(SEEN + 60).seen.at
+LINK = b"\x44" * 32
+
+
+def accepted(kept=10, lost=30, by=MEMBER, signing=KEY, at=LATER, **parts):
+    """Return a rollback that alice accepted an hour later, of all that came after the tenth commit, or another one."""
+    point = LogPoint(lost, lost + 5, ROOT)
+    return Rollback(LogPoint(kept, kept + 5, bytes(32)), structs.replace(point, **parts), by, signing, at, LINK)
 
 
 def seen_by_members(**members):
@@ -42,18 +48,43 @@ def seen_by_members(**members):
         ([accepted(kept=0, lost=21)], True),
         ([accepted(lost=25, root=bytes(32))], True),
         ([accepted(lost=19)], False),
-        ([accepted(root=bytes(32))], False),
+        ([accepted(lost=SEEN)], True),
+        ([accepted(lost=SEEN, root=bytes(32))], False),
+        ([accepted(lost=SEEN, size=24)], False),
         ([accepted(by=OTHER_MEMBER, signing=BOB.public.keys.signing)], False),
         ([accepted(by="e" * 32)], False),
         ([accepted(signing=BOB.public.keys.signing)], False),
         ([accepted(by=OTHER_MEMBER)], False),
-        ([accepted(lost=19), accepted(root=bytes(32)), accepted()], True),
+        ([accepted(lost=19), accepted(lost=SEEN, root=bytes(32)), accepted()], True),
         ([accepted(kept=0, lost=5), accepted(kept=25, lost=30)], False),
     ],
 )
 def test_what_was_seen_is_given_up_by_an_admin_of_that_moment(rollbacks, given):
     """The point lies in what is given up, and who accepted that was an admin, with that key, when it was seen."""
     assert gives_up(Roster(rollbacks=tuple(rollbacks)), seen_by_members()) is given
+
+
+@pytest.mark.parametrize("late", [timedelta(), timedelta(microseconds=1), timedelta(days=400)])
+def test_what_was_seen_after_the_acceptance_is_not_given_up(late):
+    """Commits from the acceptance on have numbers that it gave up, and are not older than it."""
+    seen = seen_by_members()
+    assert not gives_up(Roster(rollbacks=(accepted(at=seen.at - late),)), seen)
+    assert gives_up(Roster(rollbacks=(accepted(at=seen.at + timedelta(microseconds=1)),)), seen)
+
+
+def test_what_is_named_as_lost_is_given_up_whatever_the_clocks_say():
+    """Where clocks differed, naming the very checkpoint that a machine has seen still lets it follow."""
+    seen = seen_by_members()
+    assert gives_up(Roster(rollbacks=(accepted(lost=SEEN, at=seen.at - timedelta(days=1)),)), seen)
+
+
+@pytest.mark.parametrize("lost", [SEEN, 30])
+def test_an_acceptance_that_was_followed_does_not_count_again(lost):
+    """What a machine has seen behind an acceptance, or behind another that came after it, is not given up by it."""
+    seen = structs.replace(seen_by_members(), accepted=frozenset([LINK]))
+    assert not gives_up(Roster(rollbacks=(accepted(lost=lost),)), seen)
+    other = structs.replace(accepted(lost=lost), link=b"\x55" * 32)
+    assert gives_up(Roster(rollbacks=(accepted(lost=lost), other)), seen)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +94,8 @@ def test_what_was_seen_is_given_up_by_an_admin_of_that_moment(rollbacks, given):
 )
 def test_who_was_no_admin_any_more_gives_nothing_up(members):
     """Whom the pin knows as removed, renewed or with another role does not bring itself back."""
-    assert not gives_up(Roster(rollbacks=(accepted(),)), seen_by_members(**members))
+    for lost in (SEEN, 30):
+        assert not gives_up(Roster(rollbacks=(accepted(lost=lost),)), seen_by_members(**members))
 
 
 @pytest.fixture
@@ -138,10 +170,11 @@ def test_what_was_seen_and_what_is_held_are_both_shown(founded, around, path):
     assert caught.value.detail.endswith("the store holds:\nnothing\n")
 
 
-@pytest.mark.parametrize("column", ["root", "present", "roster_head", "signature", "author", "size", "shredded"])
+@pytest.mark.parametrize("column", ["root", "present", "roster_head", "signature", "author", "at", "size", "shredded"])
 def test_the_pinned_commit_is_compared_part_for_part(founded, around, path, column):
     """Another value in any column of the commit that was seen is another history."""
-    value = {"author": "b" * 32, "size": 9, "shredded": 3, "signature": bytes(64)}.get(column, bytes(32))
+    others = {"author": "b" * 32, "at": "2020-01-01T00:00:00Z", "size": 9, "shredded": 3, "signature": bytes(64)}
+    value = others.get(column, bytes(32))
     tamper(path, f"UPDATE commits SET {column} = ? WHERE number = 6", parameters=(value,))
     with pytest.raises(IntegrityError, match="another history: its commit 6 is not the one that this machine has seen"):
         open_registry(founded, surroundings=around)
@@ -150,7 +183,7 @@ def test_the_pinned_commit_is_compared_part_for_part(founded, around, path, colu
 def test_a_pin_moves_at_once_at_opening_closing_and_with_the_roster(founded, around, path, monkeypatch):
     """Commits that follow closely on one another do not each move the pin; a second later, or at the end, they do."""
     now = [1000.0]
-    monkeypatch.setattr(recalling, "monotonic", lambda: now[0])
+    monkeypatch.setattr(keeping, "monotonic", lambda: now[0])
     with open_registry(founded, surroundings=around) as registry:
         registry.tokens.add(token("One"))
         assert known(founded).commit == 7
@@ -197,7 +230,7 @@ def test_a_second_history_is_not_hidden_by_closing(founded, around, path, tmp_pa
     path.write_bytes(copy)
     with open_registry(founded, surroundings=around) as registry:
         registry.tokens.add(token("Another"))
-    with pytest.raises(IntegrityError, match="this machine has seen another commit 7 of this registry"):
+    with pytest.raises(IntegrityError, match="its commit 7 is not the one that this machine has seen"):
         one.close()
     assert known(founded).commit == 7
 
