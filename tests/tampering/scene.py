@@ -187,7 +187,7 @@ class Scene:
     def found(self, name: str = "alice", pin: Pin | None = None) -> list[Problem]:
         """Return what a member's verification finds, on a machine that has seen all, or what a pin says."""
         self.pinned(name, pin or self.late[name])
-        outcome = verify_registry(self.team.settings(name), workers=1)
+        outcome = verify_registry(self.team.settings(name), surroundings=self.team.around, workers=1)
         assert outcome.ok == (not outcome.problems)
         return [Problem(problem.position, problem.kind) for problem in outcome.problems]
 
