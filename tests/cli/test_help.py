@@ -83,9 +83,9 @@ def test_changing_commands_take_a_reason(name):
 @pytest.mark.parametrize("name", [*EVERY, *(n for n in COMMANDS if n not in EVERY)])
 def test_the_common_options_stand_in_every_command(name):
     """What the root takes, every command takes too."""
-    common = {parameter.name for parameter in framework.common_options(hidden=True)}
+    common = {option for parameter in framework.common_options(hidden=True) for option in parameter.opts}
     command = EVERY.get(name) or root.get_command(click.Context(root), name)
-    assert common <= {parameter.name for parameter in command.params}
+    assert common <= {option for parameter in command.params for option in parameter.opts}
 
 
 def test_no_environment_variable_is_clicks_business():

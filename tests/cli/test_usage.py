@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from freezegun import freeze_time
 
+from registry.service import disclosing
 from tests.cli.harness import typed
 from tests.cli.team import APP, complete
 from tests.cli.test_bad_input import refused
@@ -165,8 +166,9 @@ def test_fail_counts(token, secrets):
     assert token("list", "--exposed", "--fail").code == 0
 
 
-def test_hosts_and_processes_do_not_steer_a_terminal(token):
-    """What a user calls itself is shown with every control character escaped."""
+def test_hosts_and_processes_do_not_steer_a_terminal(token, monkeypatch):
+    """What a user calls itself, a patched client too, is shown with every control character escaped."""
+    monkeypatch.setattr(disclosing, "parse_process", lambda text: text)
     token.ok("reveal", "Zoom", "--field", "api_key", "--process", "x\x1b[2J\u202e")
     shown = token.ok("usage", "Zoom") + token("remove", "Zoom").err
     assert "\x1b" not in shown
