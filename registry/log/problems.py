@@ -30,8 +30,6 @@ PRESENT = "present"
 """The present, or a stored unit of it, is not what the current rows make it."""
 DATA_KEY = "data-key"
 """A data key is missing, or belongs to no token."""
-FINGERPRINT = "fingerprint"
-"""A fingerprint is missing, or no event brought it."""
 UNSIGNED = "unsigned"
 """Events stand behind the last checkpoint."""
 SCHEMA = "schema"
@@ -55,7 +53,6 @@ KINDS = (
     ROW,
     PRESENT,
     DATA_KEY,
-    FINGERPRINT,
     UNSIGNED,
     SCHEMA,
     PIN,
