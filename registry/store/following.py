@@ -19,7 +19,7 @@ from registry.log import merkle, present, problems
 from registry.log.problems import Problem
 from registry.sealing import roster_record
 from registry.store import roster_chain
-from registry.store.rows import LoggedCommit, LoggedEvent, Stored, Written
+from registry.store.rows import LARGEST_STATE, LoggedCommit, LoggedEvent, Stored, Written
 from registry.store.topics import ROSTER_TOPICS
 from registry.values import MemberId
 
@@ -193,6 +193,9 @@ class Follower:
             if not may_commit(author, stored.topic, stored.originator_id):
                 what = f"the role {author.role} does not allow {stored.topic} at position {logged.position}"
                 self.problems.append(Problem(logged.position, problems.ROLE, what))
+            if len(stored.state) > LARGEST_STATE:
+                what = f"the event at position {logged.position} is larger than any event may be"
+                self.problems.append(Problem(logged.position, problems.CONTENTS, what))
             if stored.topic in ROSTER_TOPICS and roster_chain.author_of(stored) != author.id:
                 what = f"commit {made.number} has an event of the roster that another member made"
                 self.problems.append(Problem(logged.position, problems.ACTOR, what))

@@ -12,7 +12,7 @@ from registry.errors import IntegrityError, RegistryError
 from registry.sealing import roster_record
 from registry.sealing.roster_record import RosterRecord
 from registry.store import codec
-from registry.store.rows import Stored
+from registry.store.rows import LARGEST_STATE, Stored
 from registry.store.topics import event_class
 from registry.values import MemberId
 
@@ -58,6 +58,8 @@ def follow_seen(registry: bytes, stored_events: Sequence[Stored], digest: bytes)
 
 
 def _next(registry: bytes, roster: Roster, stored: Stored, *, signed: bool) -> Roster:
+    if len(stored.state) > LARGEST_STATE:
+        raise IntegrityError("it is larger than any event may be")
     record = RosterRecord.parse(stored.state)
     event = _core(stored, record)
     if event.originator_version != roster.version + 1:

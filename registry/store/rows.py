@@ -16,6 +16,8 @@ from registry.values import ApplicationId, MemberId, TokenId, rfc3339
 Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Count = Annotated[int, Meta(ge=0)]
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
+LARGEST_STATE = 1 << 24
+"""No event's sealed state is longer. A removal that exposes 400,000 tokens fits, and credentials with any values do."""
 T = TypeVar("T")
 
 

@@ -12,7 +12,7 @@ from registry.sealing import envelope, roster_record
 from registry.sealing.envelope import Place
 from registry.sealing.roster_record import RosterRecord
 from registry.store.contents import CONTENTS_VERSION
-from registry.store.rows import Stored
+from registry.store.rows import LARGEST_STATE, Stored
 from tests.evidence.forging import Pieces
 from tests.evidence.subjects import commit, kinds, seen, verdict
 
@@ -95,13 +95,24 @@ def test_a_core_that_is_nested_without_end(team, tmp_path, opening):
 
 
 def test_a_core_that_says_one_thing_twice(team, tmp_path):
-    """Two readers could read two rosters out of a doubled key."""
+    """Of a key that stands twice the last one counts, for every reader."""
 
     def doubled(ledger):
         text = json.dumps(core(ledger))
         return text.replace('"value": "yes"', '"value": "no", "value": "yes"').encode(), None
 
-    assert judged(forged(team, tmp_path, doubled), tmp_path) == ("disproved", {"roster"})
+    assert judged(forged(team, tmp_path, doubled), tmp_path) == ("proven", set())
+    with team.open("bob") as bob:
+        assert bob._ledger.roster.policy("allow-plaintext") == "yes"
+
+
+def test_a_core_larger_than_any_event(team, tmp_path):
+    """An event of the roster has to be read by everybody, so nobody follows one that is too large."""
+    pieces = forged(team, tmp_path, lambda ledger: (core(ledger, value="x" * LARGEST_STATE), None))
+    pieces.states[-1] = b""
+    assert judged(pieces, tmp_path) == ("disproved", {"event"})
+    with pytest.raises(IntegrityError, match="larger than any event"):
+        team.open("bob")
 
 
 def test_a_core_by_another_admin_than_signed_the_commit(team, tmp_path):

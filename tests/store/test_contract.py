@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from msgspec import structs
 
-from registry.errors import Conflict, IntegrityError
+from registry.errors import Conflict, IntegrityError, InvalidValue
 from registry.log import merkle, present
+from registry.store.rows import LARGEST_STATE
 from tests.store.commits import NOON, PAYROLL, row, tag, token_id
 
 
@@ -293,3 +294,12 @@ def test_what_is_not_shredded_is_remembered_with_the_commit_that_first_destroyed
     assert store.shred()
     writer.put([writer.tested(1, 6)], shred=True)
     assert (store.head().shredded, store.head().shred_due) == (6, True)
+
+
+def test_an_event_that_nobody_would_accept_is_not_written(writer):
+    """What would be larger than any event may be is refused, and leaves nothing."""
+    before = everything(writer.store)
+    event = structs.replace(writer.created(1), description="x" * LARGEST_STATE)
+    with pytest.raises(InvalidValue, match=r"token\.created would be larger than any event may be"):
+        writer.put([event], rows=[row(1)])
+    assert everything(writer.store) == before

@@ -20,7 +20,7 @@ from registry.domain.token_events import (
 from registry.sealing import envelope, tags
 from registry.sealing.envelope import Place
 from registry.store import recorder
-from registry.store.rows import Stored
+from registry.store.rows import LARGEST_STATE, Stored
 from tests.verify.history import READERS, Client, acknowledge, found, query, size_of, verified
 
 
@@ -228,6 +228,7 @@ class Garbled:
             "garbage": lambda: b"garbage",
             "elsewhere": lambda: ledger.contents.stored(structs.replace(event, originator_version=1)).state,
             "other keys": lambda: envelope.seal(key.key, key.number, place, b'\x01{"by":"nobody"}'),
+            "too large": lambda: sealed.state + bytes(LARGEST_STATE),
             "no version": lambda: envelope.seal(key.key, key.number, place, b"{}"),
             "addressed": lambda: envelope.seal_addressed(public, key.number, place, contents),
         }[self.how]()
@@ -242,6 +243,16 @@ def test_contents_that_do_not_open(rich, alice, how):
     assert found(rich) == [(position, "contents")]
     assert found(rich, "pay") == []
     goes_on(rich, position, "contents")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_an_event_larger_than_any(rich, alice, name):
+    """No event may be so large that readers and evidence cannot be expected to carry it, whoever can open it."""
+    row, token = alice.token()
+    position = alice.put(token, row, alice.described(token), contents=Garbled(alice.ledger, "too large"))
+    assert found(rich, name) == [(position, "contents")]
+    if name == READERS[0]:
+        goes_on(rich, position, "contents")
 
 
 def test_an_unknown_kind_of_event(rich, alice, monkeypatch):
