@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from registry.domain.roster import ADMIN, Roster
-from registry.domain.roster_events import RosterEvent, RosterFounded
+from registry.domain.roster_events import MemberAdmitted, MemberRenewed, RosterEvent, RosterFounded
 from registry.domain.roster_rules import check_rotated, evolve
 from registry.errors import IntegrityError, RegistryError
 from registry.sealing import roster_record
+from registry.sealing.public_keys import check_keys
 from registry.sealing.roster_record import RosterRecord
 from registry.store import codec
 from registry.store.rows import LARGEST_STATE, Stored
@@ -64,6 +65,7 @@ def _next(registry: bytes, roster: Roster, stored: Stored, *, signed: bool) -> R
     event = _core(stored, record)
     if event.originator_version != roster.version + 1:
         raise IntegrityError(f"event {roster.version + 1} should stand here")
+    _check_keys(event)
     if isinstance(event, RosterFounded):
         _check_founding(registry, roster, event)
         roster = structs.replace(evolve(roster, event), version=0, generations={}, grants=(), head=registry)
@@ -80,6 +82,15 @@ def _next(registry: bytes, roster: Roster, stored: Stored, *, signed: bool) -> R
     after = evolve(roster, event)
     check_rotated(roster, after, event)
     return structs.replace(after, head=linked, digest=hashlib.sha256(roster.digest + stored.state).digest())
+
+
+def _check_keys(event: RosterEvent) -> None:
+    """Raise ``InvalidValue`` if the event gives a member keys that nobody may have."""
+    if isinstance(event, RosterFounded):
+        for founder in event.statement.founders:
+            check_keys(founder.keys)
+    elif isinstance(event, MemberAdmitted | MemberRenewed):
+        check_keys(event.keys)
 
 
 def author_of(stored: Stored) -> MemberId:
