@@ -15,6 +15,8 @@ from registry.views.directory import directory
 from registry.views.history import HistoryFilter, told
 from registry.views.names import Names
 
+_NOBODY = directory([])
+
 
 class ContentsCheck:
     """The disclosed events, opened one by one."""
@@ -25,7 +27,6 @@ class ContentsCheck:
         self.roster_events: list[Event] = []
         """Disclosed events of the roster: they tell names."""
         self._registry = registry
-        self._nobody = directory([])
         self._findings = findings
 
     def take(self, logged: LoggedEvent, entry: bytes, key: bytes, previous: datetime | None) -> None:
@@ -33,8 +34,7 @@ class ContentsCheck:
         self.openings += 1
         self.disclosure.add(entry, key)
         try:
-            event = opened_event(self._registry, logged.stored, key)
-            self._show(logged, event)
+            event = shown_event(self._registry, logged, key)
         except IntegrityError as error:
             self._findings.add(logged.position, OPENING, f"the opening of position {logged.position}: {error}")
             return
@@ -49,10 +49,14 @@ class ContentsCheck:
         if isinstance(event, RosterEvent):
             self.roster_events.append(event)
 
-    def _show(self, logged: LoggedEvent, event: Event) -> None:
-        # What an event says may be of the right types and yet be nothing to show, such as a time before all days.
-        try:
-            for one in told([logged], lambda _: event, Names(self._nobody, partial=True), HistoryFilter()):
-                one.entry.document()
-        except (ValueError, TypeError, OverflowError):
-            raise IntegrityError("its contents cannot be shown") from None
+
+def shown_event(registry: bytes, logged: LoggedEvent, key: bytes) -> Event:
+    """Return the event that an opening discloses; ``IntegrityError`` unless it opens it, to what can be shown."""
+    event = opened_event(registry, logged.stored, key)
+    # What an event says may be of the right types and yet be nothing to show, such as a time before all days.
+    try:
+        for one in told([logged], lambda _: event, Names(_NOBODY, partial=True), HistoryFilter()):
+            one.entry.document()
+    except (ValueError, TypeError, OverflowError):
+        raise IntegrityError("its contents cannot be shown") from None
+    return event

@@ -24,6 +24,7 @@ from msgspec import Meta, Struct
 from registry.errors import IntegrityError
 from registry.log.tiles import WIDTH, numbered_path
 from registry.sealing.aead import KEY_LENGTH
+from registry.store.rows import LARGEST_STATE
 
 MANIFEST = "manifest.json"
 COMMITS = "commits"
@@ -33,10 +34,10 @@ OPENINGS = "openings"
 
 LONGEST_NOTE = 4_096
 """No commit's checkpoint is longer: all its lines have a bounded length, and one member signed it."""
-LONGEST_STATE = 1 << 26
+LONGEST_STATE = LARGEST_STATE
+LEFT_OUT = b""
+"""Stands in the place of a state that is longer: its hash in the entry is all that evidence has of it."""
 LARGEST_MANIFEST = 4_096
-LARGEST_COMMIT = 1 << 30
-"""How many bytes of sealed states one commit may have; those of one commit are held in memory together."""
 
 _LENGTH = 4
 POSITION = 8

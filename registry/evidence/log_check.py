@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from msgspec import structs
+
 from registry.domain.roster import Member
 from registry.errors import IntegrityError, RegistryError, Unusable
 from registry.evidence import layout
@@ -9,7 +11,7 @@ from registry.evidence.contents import ContentsCheck
 from registry.evidence.findings import FOLDER, Findings
 from registry.evidence.folder import Folder
 from registry.evidence.layout import Manifest
-from registry.evidence.opening import strict_object
+from registry.evidence.opening import json_object
 from registry.log import checkpoint, note, problems
 from registry.log.checkpoint import Checkpoint
 from registry.log.leaf import Leaf, state_hash
@@ -47,6 +49,20 @@ class _OneCommit:
 
     def nodes(self, numbers: list[int]) -> dict[int, bytes]:  # noqa: ARG002 - the form of a store
         return {}  # whoever begins with the founding has them all
+
+
+class _Light(LoggedEvent, frozen=True):
+    """An event of which only the leaf is left: that is all that following needs of it."""
+
+    kept: Leaf
+
+    def leaf(self, registry: bytes) -> Leaf:  # noqa: ARG002 - the form of every event
+        return self.kept
+
+
+def _light(logged: LoggedEvent, leaf: Leaf) -> _Light:
+    stored = structs.replace(logged.stored, state=b"")
+    return _Light(logged.position, logged.commit, logged.author, logged.at, stored, leaf)
 
 
 class _Records:
@@ -122,7 +138,7 @@ class LogCheck:
         raw = next(self._notes)
         columns = self._columns(number, raw)
         self._kind = problems.EVENT
-        events, entries = self._events(columns)
+        events = self._events(columns)
         self._kind = problems.COMMIT
         made = LoggedCommit.of(columns, events[0].at)
         before, members = self.follower.head, self.follower.roster.members
@@ -133,11 +149,8 @@ class LogCheck:
         if checkpoint.restored(made.checkpoint(self.registry), made.author, signing, made.signature).encode() != raw:
             raise IntegrityError(f"the checkpoint of commit {number} is written otherwise than it was signed")
         self._seen(made, members)
-        for logged, entry in zip(events, entries, strict=True):
+        for logged in events:
             self._tell(logged)
-            key = self._openings.take(logged.position)
-            if key is not None:
-                self.contents.take(logged, entry, key, before.at if before else None)
         return raw
 
     def _columns(self, number: int, raw: bytes) -> CommitColumns:
@@ -154,34 +167,45 @@ class LogCheck:
         parts = point.size, point.root, point.present, point.roster_length, point.roster_head, point.shredded
         return typed(CommitColumns, (number, author, *parts, signature.value), layout.COMMITS)
 
-    def _events(self, made: CommitColumns) -> tuple[list[LoggedEvent], list[bytes]]:
-        """Return the events of a commit with their entries; ``IntegrityError`` if an entry is not of its event."""
-        events, entries, length, at = [], [], 0, None
-        wrong = False
+    def _events(self, made: CommitColumns) -> list[LoggedEvent]:
+        """Return the events of a commit; ``IntegrityError`` if an entry is not of its event.
+
+        What is disclosed of them is looked at on the way: no more of a commit is held in memory than following takes.
+        """
+        events: list[LoggedEvent] = []
+        wrong = 0
         for position in range(self.follower.size, made.size):
             entry, state = next(self._entries), next(self._states)
-            length += len(state)
-            if length > layout.LARGEST_COMMIT:
-                raise IntegrityError(f"commit {made.number} is larger than any commit")
             leaf = Leaf.parse(entry)
-            at = at or moment(leaf.at, _ENTRIES)
+            at = events[0].at if events else moment(leaf.at, _ENTRIES)
             stored = typed(Stored, (leaf.originator_id, leaf.version, leaf.topic, state), _ENTRIES)
             logged = LoggedEvent(position, made.number, made.author, at, stored)
-            if leaf.state_hash != state_hash(state):
-                message = f"the state at position {position} is not the one that its entry names"
-                self._findings.add(position, problems.EVENT, message)
-                wrong = True
-            elif logged.leaf(self.registry).data() != entry:
-                message = f"the entry at position {position} says other than its place and its commit"
-                self._findings.add(position, problems.EVENT, message)
-                wrong = True
+            fault = self._fault(logged, leaf)
+            if fault is not None:
+                self._findings.add(position, problems.EVENT, fault)
+                wrong += 1
             for tile, data in self._tiling.add(leaf_hash(entry)):
                 self._check_tile(tile, data)
-            events.append(logged)
-            entries.append(entry)
+            key = self._openings.take(position)
+            if key is not None and fault is None:
+                self.contents.take(logged, entry, key, self.follower.head.at if self.follower.head else None)
+            events.append(logged if stored.topic in ROSTER_TOPICS else _light(logged, leaf))
         if wrong:
             raise IntegrityError(f"events of commit {made.number} are not the ones committed")
-        return events, entries
+        return events
+
+    def _fault(self, logged: LoggedEvent, leaf: Leaf) -> str | None:
+        """Return why an entry is not that of the event, ``None`` if it is."""
+        position, stored = logged.position, logged.stored
+        if leaf.state_hash != state_hash(stored.state):
+            if stored.state != layout.LEFT_OUT or stored.topic in ROSTER_TOPICS:
+                return f"the state at position {position} is not the one that its entry names"
+            message = f"the state at position {position} is left out: no event may be so large"
+            self._findings.history(position, problems.CONTENTS, message)
+        bare = structs.replace(logged, stored=structs.replace(stored, state=b""))  # its hash was compared above
+        if structs.replace(bare.leaf(self.registry), state_hash=leaf.state_hash) != leaf:
+            return f"the entry at position {position} says other than its place and its commit"
+        return None
 
     def _check_tile(self, tile: Tile, data: bytes) -> None:
         position = tile.index * WIDTH << 8 * (tile.level or 0)
@@ -205,7 +229,7 @@ class LogCheck:
 
     def _check_core(self, logged: LoggedEvent) -> None:
         try:
-            core = strict_object(RosterRecord.parse(logged.stored.state).core)
+            core = json_object(RosterRecord.parse(logged.stored.state).core)
         except IntegrityError as error:
             self._findings.history(logged.position, problems.ROSTER, f"the event at {logged.position}: {error}")
             return

@@ -175,7 +175,9 @@ class Writer:
     def _event(self, logged: LoggedEvent, roster: BinaryIO) -> None:
         entry = logged.leaf(self._registry).data()
         self._entries.add(len(entry).to_bytes(_LENGTH_OF_ENTRY, "big") + entry)
-        self._states.add(layout.framed(logged.stored.state))
+        # Evidence that had to carry whatever a member signs for could be denied by any of them.
+        state = logged.stored.state
+        self._states.add(layout.framed(state if len(state) <= layout.LONGEST_STATE else layout.LEFT_OUT))
         for tile, data in self._tiling.add(leaf_hash(entry)):
             self._tile(tile, data)
         if logged.stored.topic in ROSTER_TOPICS:

@@ -76,6 +76,7 @@ def row_digest(
     card: bytes,
     box: bytes,
     plain: bytes | None,
+    fingerprints: bytes,
     wrapped: bytes | None,
 ) -> bytes:
     """Return the digest of a current row: of every column, each behind its length; ``IntegrityError`` for no row's.
@@ -96,6 +97,7 @@ def row_digest(
                 card,
                 box,
                 b"" if plain is None else b"\x01" + plain,
+                fingerprints,
                 b"" if wrapped is None else b"\x01" + wrapped,
             )
         ).digest()

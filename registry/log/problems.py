@@ -19,7 +19,7 @@ SHREDDING = "shredding"
 ROSTER = "roster"
 """An event of the roster is not the one that must stand there."""
 CONTENTS = "contents"
-"""An event's contents do not open, or are in no known format."""
+"""An event's contents do not open, are in no known format, or are larger than any may be."""
 ACTOR = "actor"
 """An event's contents name another author than signed for it."""
 VERSION = "version"
@@ -32,8 +32,6 @@ PRESENT = "present"
 """The present, or a stored unit of it, is not what the current rows make it."""
 DATA_KEY = "data-key"
 """A data key is missing, or belongs to no token."""
-FINGERPRINT = "fingerprint"
-"""A fingerprint is missing, or no event brought it."""
 UNSIGNED = "unsigned"
 """Events stand behind the last checkpoint."""
 SCHEMA = "schema"
@@ -58,7 +56,6 @@ KINDS = (
     ROW,
     PRESENT,
     DATA_KEY,
-    FINGERPRINT,
     UNSIGNED,
     SCHEMA,
     PIN,

@@ -34,6 +34,7 @@ from registry.errors import (
     WrongPassphrase,
 )
 from registry.sealing import aead, hpke, labels
+from registry.sealing.public_keys import check_keys
 from registry.values import Secret, parse_member_name
 
 FILE_VERSION = 1
@@ -72,7 +73,7 @@ class PublicIdentity(Struct, frozen=True):
 
     @classmethod
     def parse(cls, line: str) -> "PublicIdentity":
-        """Return the identity of a line; ``InvalidValue`` if it was mangled on its way."""
+        """Return the identity of a line; ``InvalidValue`` if it was mangled, or has keys that nobody may have."""
         hint = "copy the whole line that 'identity show' prints"
         prefix, _, rest = line.strip().partition(":")
         name, _, encoded = rest.partition(":")
@@ -85,7 +86,9 @@ class PublicIdentity(Struct, frozen=True):
         data, checksum = decoded[:_KEYS_LENGTH], decoded[_KEYS_LENGTH:]
         if len(data) != _KEYS_LENGTH or checksum != _checksum(name, data):
             raise InvalidValue("the public line was mangled: its checksum does not fit", hint)
-        return cls(parse_member_name(name), MemberKeys(data[:32], data[32:]))
+        keys = MemberKeys(data[:32], data[32:])
+        check_keys(keys)  # whoever made it chose it so: no identity comes by such keys by chance
+        return cls(parse_member_name(name), keys)
 
 
 def _checksum(name: str, data: bytes) -> bytes:

@@ -1,9 +1,11 @@
 """Keyed tags: by them names are found and values compared without storing either."""
 
 import hmac
+from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from registry.errors import IntegrityError
 from registry.sealing import aead, labels
 from registry.sealing.labels import joined
 from registry.values import Secret, TokenId
@@ -46,3 +48,17 @@ class Fingerprints:
 def fingerprint(key: bytes, registry: bytes, token: TokenId, field: str, value: Secret) -> bytes:
     """Return one fingerprint alone."""
     return Fingerprints(key, registry).of(token, field, value)
+
+
+def packed(fingerprints: Iterable[bytes]) -> bytes:
+    """Return fingerprints as a current row has them: each once, ascending, one behind the other."""
+    return b"".join(sorted(set(fingerprints)))
+
+
+def unpacked(column: bytes) -> frozenset[bytes]:
+    """Return the fingerprints of a current row; ``IntegrityError`` if it has them in another form."""
+    starts = range(0, len(column), FINGERPRINT_LENGTH)
+    found = frozenset(column[start : start + FINGERPRINT_LENGTH] for start in starts)
+    if len(column) % FINGERPRINT_LENGTH or packed(found) != column:
+        raise IntegrityError("the fingerprints of a current row are in no known format", "'verify' says more")
+    return found

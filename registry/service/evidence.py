@@ -12,6 +12,7 @@ from registry.domain.evidence_events import EvidenceExported
 from registry.domain.roster import ADMIN, AUDIT, AUDITOR
 from registry.domain.token_events import TokenDisclosed
 from registry.errors import IntegrityError, NotFound
+from registry.evidence.contents import shown_event
 from registry.evidence.known import Known
 from registry.evidence.opening import envelope_of, place_of
 from registry.evidence.report import Verdict
@@ -99,7 +100,7 @@ class Evidence:
         ledger = self._ledger
         with ledger.turn(reason, roles=(ADMIN, AUDITOR)) as turn:
             # What others committed while the choice was made belongs to it too.
-            chosen.follow(ledger.store.events(chosen.size, end=turn.head.size))
+            chosen.follow(ledger.events(chosen.size))
             own = chosen.includes_own(turn.at)
             event = EvidenceExported(
                 originator_id=ledger.member.id,
@@ -171,7 +172,7 @@ class _Chosen:
     def _wants(self, logged: LoggedEvent) -> bool:
         if not self.wanted.wants(logged) or not self.wanted.may_concern(logged):
             return False
-        if (logged.position, problems.CONTENTS) in self._ledger.roster.acknowledged:
+        if (logged.position, problems.CONTENTS) in self._ledger.roster.acknowledged or not self._can_be_read(logged):
             return False  # there is nothing in it that could be shown
         if self.wanted.tokens is None or logged.stored.topic != TokenDisclosed.TOPIC:
             return True
@@ -184,12 +185,31 @@ class _Chosen:
 
     def opening(self, logged: LoggedEvent) -> bytes | None:
         """Return the event key of a chosen event, ``None`` for any other."""
-        if logged.position not in self:
-            return None
-        stored = logged.stored
+        return self._key(logged) if logged.position in self else None
+
+    def _can_be_read(self, logged: LoggedEvent) -> bool:
+        """Return whether an event says what a stranger can be shown.
+
+        One that does not is proven like any other: else whoever signed for it could deny all evidence for ever.
+        """
+        key = self._key(logged)
+        try:
+            return key is not None and bool(shown_event(self._ledger.registry, logged, key))
+        except IntegrityError:
+            return False
+
+    def _key(self, logged: LoggedEvent) -> bytes | None:
+        """Return the event key of an event; ``None`` if its state is no envelope under a key that there is."""
+        ledger, stored = self._ledger, logged.stored
         try:
             sealed = envelope_of(stored)
-            audience = self._ledger.keyring.key(AUDIT, envelope.generation(sealed))
-            return envelope.opening(audience.key, place_of(self._ledger.registry, stored), sealed)
-        except IntegrityError as error:
-            raise IntegrityError(f"the event at position {logged.position}: {error}", "'verify' says more") from None
+            number = envelope.generation(sealed)
+        except IntegrityError:
+            return None
+        if not 1 <= number <= ledger.roster.current(AUDIT).number:
+            return None
+        audience = ledger.keyring.key(AUDIT, number)  # where one's own keys do not open, that is no fault of the event
+        try:
+            return envelope.opening(audience.key, place_of(ledger.registry, stored), sealed)
+        except IntegrityError:
+            return None

@@ -97,7 +97,6 @@ class Ledger(Reader):
         *,
         rows: Sequence[TokenRow] = (),
         replaced: Sequence[TokenRow] = (),
-        fingerprints: Sequence[tuple[TokenId, bytes]] = (),
         dropped: Sequence[TokenId] = (),
         shred: bool = False,
         audit: AudienceKey | None = None,
@@ -116,7 +115,6 @@ class Ledger(Reader):
             frontier=self.log.frontier(self.store),
             rows=rows,
             replaced={row.token: row for row in replaced},
-            fingerprints=fingerprints,
             dropped=dropped,
             shred=shred,
         )
@@ -160,7 +158,9 @@ class Ledger(Reader):
             return token
         return structs.replace(token, version=max(token.version, self.store.stream_version(token.id)))
 
-    def row(self, token: Token, box: bytes, plain: bytes | None, wrapped: bytes | None) -> TokenRow:
+    def row(
+        self, token: Token, *, box: bytes, plain: bytes | None, fingerprints: bytes, wrapped: bytes | None
+    ) -> TokenRow:
         """Return the current row of a token."""
         place = Place(self.registry, token.id, token.version, CARD)
         return TokenRow(
@@ -173,7 +173,18 @@ class Ledger(Reader):
             card=self.contents.seal(place, codec.to_document(token)),
             box=box,
             plain=plain,
+            fingerprints=fingerprints,
             wrapped=wrapped,
+        )
+
+    def row_after(self, token: Token, before: TokenRow) -> TokenRow:
+        """Return the current row of a token whose credentials are those of the row ``before``."""
+        return self.row(
+            token,
+            box=before.box,
+            plain=before.plain,
+            fingerprints=before.fingerprints,
+            wrapped=before.wrapped,
         )
 
 

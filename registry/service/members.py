@@ -22,6 +22,7 @@ from registry.invitation import Invitation
 from registry.log.checkpoint import member_key
 from registry.sealing import grants
 from registry.sealing.identity import PublicIdentity
+from registry.sealing.public_keys import check_keys
 from registry.service.ledger import Ledger, Turn
 from registry.service.rotation import Progress, Rotation, after_audiences, exposed, rotate
 from registry.values import ApplicationId, MemberId, parse_member_name
@@ -109,6 +110,7 @@ class Members:
         ledger = self._ledger
         ledger.check_role(ADMIN)
         parse_member_name(name)
+        check_keys(public.keys)  # else every reader would refuse the roster that has them
         with ledger.turn(reason, roster=True) as turn:
             application = ledger.scope(app)
             rules.check_role(ledger.roster, role, application)
@@ -167,6 +169,7 @@ class Members:
         """Give a member other keys, and every audience it is in fresh ones; return its new invitation."""
         ledger = self._ledger
         ledger.check_role(ADMIN)
+        check_keys(public.keys)
         with ledger.turn(reason, roster=True) as turn:
             member = self._other(name)
             renewed = Member(member.id, member.role, public.keys, member.application)

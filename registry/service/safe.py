@@ -1,6 +1,6 @@
 """Opening and sealing a token's credentials: box, data key, fingerprints, and the readable copy someone chose."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from msgspec import Struct
 
@@ -24,7 +24,8 @@ class Sealed(Struct, frozen=True):
 
     facts: SealedCredentials
     data_key: bytes
-    fingerprints: tuple[bytes, ...]
+    fingerprints: bytes
+    """Those of these credentials and of all that the token had before."""
 
 
 class Safe:
@@ -69,10 +70,16 @@ class Safe:
         application: ApplicationId | None,
         revision: int,
         before: Credentials | None = None,
+        known: bytes = b"",
     ) -> Sealed:
-        """Return the values sealed under a fresh data key, with the verdict on each secret one."""
+        """Return the values sealed under a fresh data key, with the verdict on each secret one.
+
+        ``before`` are the token's credentials until now, and ``known`` the fingerprints of its current row, which the
+        present vouches for: what else the store holds could be hidden while the verdict is worked out, and signed.
+        """
         secret = {field.name for field in provider.fields if field.secret}
         fingerprints = self._fingerprints()
+        former = tags.unpacked(known)
         public, prints = {}, {}
         for name in sorted(values):
             if name in secret:
@@ -84,11 +91,11 @@ class Safe:
         facts = SealedCredentials(
             public=public,
             secret=tuple(prints),
-            verdicts=self._verdicts(token, prints, values, before),
+            verdicts=_verdicts(prints, values, before, former),
             fingerprints={name: print_.hex() for name, print_ in prints.items()},
             box=box,
         )
-        return Sealed(facts, wrapped, tuple(prints.values()))
+        return Sealed(facts, wrapped, tags.packed({*former, *prints.values()}))
 
     def _fingerprints(self) -> tags.Fingerprints:
         key = self._ledger.keyring.current(FINGERPRINT)
@@ -96,19 +103,19 @@ class Safe:
             self._prints[key.number] = tags.Fingerprints(key.key, self._ledger.registry)
         return self._prints[key.number]
 
-    def _verdicts(
-        self, token: TokenId, prints: Mapping[str, bytes], values: Mapping[str, Secret], before: Credentials | None
-    ) -> dict[str, str]:
-        if before is None:
-            return dict.fromkeys(prints, NEW)
-        known = self._ledger.store.known_fingerprints(token, prints.values())
-        verdicts = {}
-        for name, print_ in prints.items():
-            if before.fields.get(name) == values[name]:
-                verdicts[name] = SAME
-            else:
-                verdicts[name] = USED_BEFORE if print_ in known else NEW
-        return verdicts
+
+def _verdicts(
+    prints: Mapping[str, bytes], values: Mapping[str, Secret], before: Credentials | None, former: Container[bytes]
+) -> dict[str, str]:
+    if before is None:
+        return dict.fromkeys(prints, NEW)
+    verdicts = {}
+    for name, print_ in prints.items():
+        if before.fields.get(name) == values[name]:
+            verdicts[name] = SAME
+        else:
+            verdicts[name] = USED_BEFORE if print_ in former else NEW
+    return verdicts
 
 
 def readable(token: Token, provider: str, values: Mapping[str, Secret]) -> bytes | None:

@@ -45,10 +45,12 @@ class Written(Struct, frozen=True):
     before: TokenRow | None = None
     shred: bool = False
 
-    @property
-    def wrapped(self) -> bytes | None:
-        """The data key of the credentials: a new one, or the one that the row has."""
-        return self.sealed.data_key if self.sealed else self.before.wrapped if self.before else None
+    def row(self, ledger: Ledger) -> TokenRow:
+        """Return the current row: data key and fingerprints are new, or those that the row before has."""
+        held = self.sealed or self.before
+        assert held is not None  # noqa: S101 - a token without credentials is made of nothing
+        wrapped = self.sealed.data_key if self.sealed else self.before.wrapped if self.before else None
+        return ledger.row(self.token, box=self.box, plain=self.plain, fingerprints=held.fingerprints, wrapped=wrapped)
 
 
 class TokenChanges:
@@ -179,7 +181,13 @@ class TokenChanges:
             revision = token.revision + 1
             scope = token.application
             sealed = self._safe.seal(
-                provider, values, token=token.id, application=scope, revision=revision, before=before
+                provider,
+                values,
+                token=token.id,
+                application=scope,
+                revision=revision,
+                before=before,
+                known=row.fingerprints,
             )
         wish = Change(
             description=None if change.description is None else parse_description(change.description),
@@ -216,13 +224,11 @@ class TokenChanges:
 
     def commit(self, turn: Turn, written: Sequence[Written]) -> None:
         """Write what one token or many add to one commit."""
-        sealed = [(each.token.id, each.sealed) for each in written if each.sealed]
         self._ledger.commit(
             turn,
             [event for each in written for event in each.events],
-            rows=[self._ledger.row(each.token, each.box, each.plain, each.wrapped) for each in written],
+            rows=[each.row(self._ledger) for each in written],
             replaced=[each.before for each in written if each.before],
-            fingerprints=[(token, fingerprint) for token, new in sealed for fingerprint in new.fingerprints],
             shred=any(each.shred for each in written),
         )
 
@@ -238,7 +244,7 @@ class TokenChanges:
             if not events:
                 return Changed(shown(self._ledger, token), False)
             after = folded(token, events)
-            ledger.commit(turn, events, rows=[ledger.row(after, row.box, row.plain, row.wrapped)], replaced=[row])
+            ledger.commit(turn, events, rows=[ledger.row_after(after, row)], replaced=[row])
         return Changed(shown(self._ledger, after), True)
 
     def remove(self, name: str, *, app: str | None = None, reason: str | None = None) -> TokenView:
@@ -264,7 +270,7 @@ class TokenChanges:
             present = ledger.to_change(ledger.token(now))
             events = rules.record_test(turn.context, present, result.outcome, result.detail)
             after = folded(present, events)
-            ledger.commit(turn, events, rows=[ledger.row(after, now.box, now.plain, now.wrapped)], replaced=[now])
+            ledger.commit(turn, events, rows=[ledger.row_after(after, now)], replaced=[now])
         return result
 
     def _tested(self, provider: Provider, values: Mapping[str, Secret]) -> TestResult:

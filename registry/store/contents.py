@@ -7,7 +7,7 @@ from msgspec import Struct
 from registry.domain.events import Event
 from registry.domain.roster import AUDIT
 from registry.domain.roster_events import RosterEvent
-from registry.errors import IntegrityError
+from registry.errors import IntegrityError, InvalidValue
 from registry.sealing import envelope, roster_record
 from registry.sealing.envelope import Envelopes, Place
 from registry.sealing.grants import AudienceKey
@@ -15,7 +15,7 @@ from registry.sealing.identity import Identity
 from registry.sealing.keyring import Keyring
 from registry.sealing.roster_record import RosterRecord
 from registry.store import codec
-from registry.store.rows import Stored
+from registry.store.rows import LARGEST_STATE, Stored
 from registry.store.topics import event_class
 
 CONTENTS_VERSION = b"\x01"
@@ -39,12 +39,14 @@ class Contents:
         self._envelopes: dict[int, Envelopes] = {}
 
     def stored(self, event: Event) -> Stored:
-        """Return the event sealed, ready to be inserted."""
+        """Return the event sealed, ready to be inserted; ``InvalidValue`` for one that nobody would accept."""
         place = Place(self._registry, event.originator_id, event.originator_version, event.TOPIC)
         if isinstance(event, RosterEvent):
             state = self._roster_state(event, place)
         else:
             state = self._sealed(place, codec.encode_event(event))
+        if len(state) > LARGEST_STATE:
+            raise InvalidValue(f"the event {event.TOPIC} would be larger than any event may be", "change less at once")
         return Stored(event.originator_id, event.originator_version, event.TOPIC, state)
 
     def _roster_state(self, event: RosterEvent, place: Place) -> bytes:

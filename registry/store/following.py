@@ -19,7 +19,7 @@ from registry.log import merkle, present, problems
 from registry.log.problems import Problem
 from registry.sealing import roster_record
 from registry.store import roster_chain
-from registry.store.rows import LoggedCommit, LoggedEvent, Stored, Written
+from registry.store.rows import LARGEST_STATE, LoggedCommit, LoggedEvent, Stored, Written
 from registry.store.topics import ROSTER_TOPICS
 from registry.values import MemberId
 
@@ -196,6 +196,9 @@ class Follower:
             # One for the commit, which is acknowledged as a whole.
             what = f"the role {author.role} does not allow {logged.stored.topic} at position {logged.position}"
             self.problems.append(Problem(logged.position, problems.ROLE, what))
+        for logged in [one for one in events if len(one.stored.state) > LARGEST_STATE][:1]:
+            what = f"the event at position {logged.position} is larger than any event may be"
+            self.problems.append(Problem(logged.position, problems.CONTENTS, what))
         for logged in events:
             stored = logged.stored
             if stored.topic in ROSTER_TOPICS and roster_chain.author_of(stored) != author.id:

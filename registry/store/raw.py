@@ -25,10 +25,9 @@ COLUMNS = {
     "present_units": ("unit", "data"),
     "tokens": (
         *("token_id", "application_id", "name_tag", "version", "revision", "box_revision"),
-        *("card", "box", "plain"),
+        *("card", "box", "plain", "fingerprints"),
     ),
     "data_keys": ("token_id", "wrapped"),
-    "fingerprints": ("token_id", "fingerprint"),
 }
 """What is read of each table."""
 Row = tuple[Any, ...]

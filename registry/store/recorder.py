@@ -39,9 +39,9 @@ _BATCH = 500
 
 
 _PUT_ROW = (
-    "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (token_id) DO UPDATE SET"
+    "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (token_id) DO UPDATE SET"
     " version = excluded.version, revision = excluded.revision, box_revision = excluded.box_revision,"
-    " card = excluded.card, box = excluded.box, plain = excluded.plain"
+    " card = excluded.card, box = excluded.box, plain = excluded.plain, fingerprints = excluded.fingerprints"
 )
 
 
@@ -189,8 +189,8 @@ def _columns(made: LoggedCommit) -> tuple[object, ...]:
 
 def _write_rows(c: SQLiteCursor, commit: Commit) -> None:
     for token in commit.dropped:
-        for table in ("tokens", "data_keys", "fingerprints"):
-            c.execute(f"DELETE FROM {table} WHERE token_id = ?", (token,))  # noqa: S608 - three constants
+        for table in ("tokens", "data_keys"):
+            c.execute(f"DELETE FROM {table} WHERE token_id = ?", (token,))  # noqa: S608 - two constants
     known = commit.replaced
     renamed = [row for row in commit.rows if row.token in known and known[row.token].name_tag != row.name_tag]
     if renamed:
@@ -206,8 +206,6 @@ def _write_rows(c: SQLiteCursor, commit: Commit) -> None:
     keys = [row for row in commit.rows if row.token not in known or known[row.token].wrapped != row.wrapped]
     if keys:
         c.executemany("INSERT OR REPLACE INTO data_keys VALUES (?, ?)", [(row.token, row.wrapped) for row in keys])
-    if commit.fingerprints:
-        c.executemany("INSERT OR IGNORE INTO fingerprints VALUES (?, ?)", commit.fingerprints)
 
 
 class CommitWriter:

@@ -6,14 +6,22 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from registry.domain.roster import ADMIN, Roster
-from registry.domain.roster_events import ProblemAcknowledged, RollbackAccepted, RosterEvent, RosterFounded
+from registry.domain.roster_events import (
+    MemberAdmitted,
+    MemberRenewed,
+    ProblemAcknowledged,
+    RollbackAccepted,
+    RosterEvent,
+    RosterFounded,
+)
 from registry.domain.roster_rules import check_rotated, evolve
 from registry.errors import IntegrityError, RegistryError
 from registry.log import problems
 from registry.sealing import roster_record
+from registry.sealing.public_keys import check_keys
 from registry.sealing.roster_record import RosterRecord
 from registry.store import codec
-from registry.store.rows import Stored
+from registry.store.rows import LARGEST_STATE, Stored
 from registry.store.topics import event_class
 from registry.values import MemberId
 
@@ -59,10 +67,13 @@ def follow_seen(registry: bytes, stored_events: Sequence[Stored], digest: bytes)
 
 
 def _next(registry: bytes, roster: Roster, stored: Stored, *, signed: bool) -> Roster:
+    if len(stored.state) > LARGEST_STATE:
+        raise IntegrityError("it is larger than any event may be")
     record = RosterRecord.parse(stored.state)
     event = _core(stored, record)
     if event.originator_version != roster.version + 1:
         raise IntegrityError(f"event {roster.version + 1} should stand here")
+    _check_keys(event)
     if isinstance(event, RosterFounded):
         _check_founding(registry, roster, event)
         roster = structs.replace(evolve(roster, event), version=0, generations={}, grants=(), head=registry)
@@ -94,6 +105,15 @@ def check_place(stored: Stored, position: int) -> None:
     event = _core(stored, RosterRecord.parse(stored.state))
     if isinstance(event, ProblemAcknowledged) and event.position >= position:
         raise IntegrityError(f"the roster event at position {position} acknowledges what is not there yet")
+
+
+def _check_keys(event: RosterEvent) -> None:
+    """Raise ``InvalidValue`` if the event gives a member keys that nobody may have."""
+    if isinstance(event, RosterFounded):
+        for founder in event.statement.founders:
+            check_keys(founder.keys)
+    elif isinstance(event, MemberAdmitted | MemberRenewed):
+        check_keys(event.keys)
 
 
 def author_of(stored: Stored) -> MemberId:

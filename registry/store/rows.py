@@ -16,6 +16,8 @@ from registry.values import ApplicationId, MemberId, TokenId, rfc3339
 Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Count = Annotated[int, Meta(ge=0)]
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
+LARGEST_STATE = 1 << 24
+"""No event's sealed state is longer. A removal that exposes 400,000 tokens fits, and credentials with any values do."""
 T = TypeVar("T")
 
 
@@ -97,8 +99,9 @@ class TokenRow(Struct, frozen=True, array_like=True):
     """The current row of a token.
 
     ``card`` is what is known of the token, sealed under ``audit``; ``box`` its credentials under their data key;
-    ``plain`` the same credentials readable, for tokens that someone chose not to encrypt; ``wrapped`` the data key,
-    which lies in a table apart so that it can be destroyed.
+    ``plain`` the same credentials readable, for tokens that someone chose not to encrypt; ``fingerprints`` those of all
+    values that its secret fields ever had, as ``tags.packed`` writes them; ``wrapped`` the data key, which lies in a
+    table apart so that it can be destroyed.
     """
 
     token: Annotated[TokenId, Meta(pattern=r"^[0-9a-f]{32}\Z")]
@@ -110,6 +113,7 @@ class TokenRow(Struct, frozen=True, array_like=True):
     card: bytes
     box: bytes
     plain: bytes | None
+    fingerprints: bytes
     wrapped: bytes | None
 
     def __repr__(self) -> str:
@@ -128,6 +132,7 @@ class TokenRow(Struct, frozen=True, array_like=True):
             card=self.card,
             box=self.box,
             plain=self.plain,
+            fingerprints=self.fingerprints,
             wrapped=self.wrapped,
         )
 
@@ -172,9 +177,8 @@ class Commit(Struct, frozen=True, kw_only=True):
     rows: Sequence[TokenRow] = ()
     replaced: Mapping[TokenId, TokenRow] = {}
     """The rows that these take the place of, or that are dropped, as the author has checked them."""
-    fingerprints: Sequence[tuple[TokenId, bytes]] = ()
     dropped: Sequence[TokenId] = ()
-    """Tokens that are gone: their rows, data keys and fingerprints go."""
+    """Tokens that are gone: their rows and data keys go."""
     shred: bool = False
     """Whether bytes that could open credentials were overwritten, so that the files must forget them."""
     shredded: bool = False

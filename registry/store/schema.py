@@ -47,18 +47,12 @@ TABLES = (
         box_revision INTEGER NOT NULL,
         card BLOB NOT NULL,
         box BLOB NOT NULL,
-        plain BLOB
+        plain BLOB,
+        fingerprints BLOB NOT NULL
     )
     """,
     "CREATE INDEX tokens_by_application ON tokens (application_id)",
     "CREATE TABLE data_keys (token_id TEXT PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID",
-    """
-    CREATE TABLE fingerprints (
-        token_id TEXT NOT NULL,
-        fingerprint BLOB NOT NULL,
-        PRIMARY KEY (token_id, fingerprint)
-    ) WITHOUT ROWID
-    """,
 )
 
 # INSERT OR REPLACE deletes without firing a delete trigger, so replacing is refused before it is inserted.

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 _PAGE = 500
 _LAST = 2**63 - 1
 _ROW = (
-    "SELECT token_id, application_id, name_tag, version, revision, box_revision, card, box, plain, wrapped"
-    " FROM tokens LEFT JOIN data_keys USING (token_id)"
+    "SELECT token_id, application_id, name_tag, version, revision, box_revision, card, box, plain, fingerprints,"
+    " wrapped FROM tokens LEFT JOIN data_keys USING (token_id)"
 )
 _LOGGED = (
     "position, number, author, at, originator_id, originator_version, topic, state"
@@ -264,11 +264,6 @@ class SQLiteStore:
             yield from map(_token_row, page)
             more = len(page) == _PAGE
             last = page[-1][0] if page else last
-
-    def known_fingerprints(self, token: TokenId, asked: Iterable[bytes]) -> set[bytes]:
-        """Return which of the fingerprints the token has had before."""
-        statement = "SELECT 1 FROM fingerprints WHERE token_id = ? AND fingerprint = ?"
-        return {fingerprint for fingerprint in asked if self._rows(statement, (token, fingerprint))}
 
     def put(self, contents: Contents, events: Sequence[Event], commit: Commit) -> Written:
         """Seal the events and write their commit, whole or not at all; ``Conflict`` if it is not the next one."""

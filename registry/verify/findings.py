@@ -58,8 +58,6 @@ class Snapshot(Struct, frozen=True):
     rows: Mapping[str, CurrentRow]
     wrapped: Mapping[str, object]
     """The stored data keys by token."""
-    prints: Mapping[str, frozenset[object]] | None
-    """The stored fingerprints by token; ``None`` where they cannot be read."""
 
 
 class Suspect(Struct, frozen=True):

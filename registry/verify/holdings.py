@@ -1,4 +1,4 @@
-"""What is held of tokens beside their events, against what these lead to: current rows, data keys, fingerprints."""
+"""What is held of tokens beside their events, against what these lead to: current rows and data keys."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -51,7 +51,6 @@ class Holdings:
             found.wrong(position, problems.DATA_KEY, f"the data key of the token {token} is missing")
         elif wrapped is not None and not there and (sure or not whole):
             found.wrong(position, problems.DATA_KEY, f"there is a data key of {token}, which is no token")
-        self._prints(token, position, end, found, there=there or not sure)
 
     def _behind(self, row: CurrentRow | None, end: End | None, known: Known) -> End | None:
         """Return the end of a stream; loose where damaged events can have stood behind it."""
@@ -98,23 +97,3 @@ class Holdings:
         found.suspects.append(Suspect(token, end.position, missing=True, loose=loose))
         if not loose:
             found.wrong(end.position, problems.DATA_KEY, f"the data key of the token {token} is missing")
-
-    def _prints(self, token: str, position: int, end: End | None, found: Found, *, there: bool) -> None:
-        if self._snapshot.prints is None:
-            return
-        stored = self._snapshot.prints.get(token, frozenset())
-        if not there:
-            if stored:
-                found.wrong(position, problems.FINGERPRINT, f"there are fingerprints of {token}, which is no token")
-        elif end is not None and end.outcome is not None and not end.loose:
-            wanted = [_known(state) for state in end.outcome.states]
-            if wanted and stored not in wanted:
-                found.wrong(position, problems.FINGERPRINT, f"the fingerprints of {token} are not those of its events")
-
-
-def _known(state: State) -> frozenset[object]:
-    """Return all fingerprints that a token has had; those that are none are no longer compared."""
-    try:
-        return frozenset(map(bytes.fromhex, state.known))
-    except ValueError:
-        return frozenset()

@@ -83,6 +83,13 @@ class State:
         other.known, other.starts = set(self.known), self.starts[:]
         return other
 
+    def fingerprints(self) -> bytes | None:
+        """Return all fingerprints it ever had, as its row has them; ``None`` where one of them is none."""
+        try:
+            return b"".join(sorted(map(bytes.fromhex, self.known)))
+        except ValueError:
+            return None
+
     def as_token(self) -> Token:
         """Return the token as its card has it."""
         return Token(

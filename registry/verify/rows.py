@@ -33,19 +33,23 @@ class CurrentRow(Struct, frozen=True):
     card: Any
     box: Any
     plain: Any
+    fingerprints: Any
     wrapped: Any
 
     @classmethod
     def of(cls, row: Row, wrapped: object) -> "CurrentRow":
         """Return a row of the table, with what lies beside it."""
-        token, application, name_tag, version, revision, box_revision, card, box, plain = row
-        return cls(token, application, name_tag, version, revision, box_revision, card, box, plain, wrapped)
+        token, application, name_tag, version, revision, box_revision, *parts = row
+        card, box, plain, fingerprints = parts
+        return cls(
+            token, application, name_tag, version, revision, box_revision, card, box, plain, fingerprints, wrapped
+        )
 
     def digest(self, registry: bytes) -> bytes | None:
         """Return the digest by which the present knows the row; ``None`` if its columns are of other types."""
         if not is_id(self.token) or not (self.application is None or is_id(self.application)):
             return None
-        blobs = (self.name_tag, self.card, self.box)
+        blobs = (self.name_tag, self.card, self.box, self.fingerprints)
         if not all(type(column) is int for column in (self.version, self.revision, self.box_revision)):
             return None
         if not all(isinstance(column, bytes) for column in blobs) or len(self.name_tag) != present.TAG_LENGTH:
@@ -64,6 +68,7 @@ class CurrentRow(Struct, frozen=True):
                 card=self.card,
                 box=self.box,
                 plain=self.plain,
+                fingerprints=self.fingerprints,
                 wrapped=self.wrapped,
             )
         except IntegrityError:
@@ -122,6 +127,8 @@ class RowChecker:
             raise IntegrityError("its card says other things than the token's events")
         if states and not any(state.box == row.box for state in states):
             raise IntegrityError("its box is not the one of the token's last credentials")
+        if states and not any(state.fingerprints() in (None, row.fingerprints) for state in states):
+            raise IntegrityError("its fingerprints are not those that the token's events brought")
         return token
 
     def _credentials(self, row: CurrentRow, scope: Scope) -> Fault | None:

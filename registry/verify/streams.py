@@ -14,6 +14,7 @@ from registry.errors import IntegrityError, RegistryError
 from registry.log import problems
 from registry.sealing.roster_record import RosterRecord
 from registry.store.raw import RawStore, Row
+from registry.store.rows import LARGEST_STATE
 from registry.store.topics import ROSTER_TOPICS
 from registry.verify import decoding
 from registry.verify.decoding import Record
@@ -30,6 +31,7 @@ _ID = re.compile(r"[0-9a-f]{32}\Z")
 _FAULTY = (RegistryError, ValueError, TypeError, AttributeError, LookupError, struct.error)
 _FOUNDED = "roster.founded"
 _UNKEYED = "it was sealed without the key that its author must have"
+_TOO_LARGE = "it is larger than any event may be"
 _REMEMBERED = 50_000
 _CHUNK = 500
 _Commit = tuple[str | None, datetime | None]
@@ -133,6 +135,8 @@ class Streams:
         ) in events:
             record, doubt = None, position in doubtful
             try:
+                if len(state) > LARGEST_STATE:
+                    raise IntegrityError(_TOO_LARGE)
                 decoder = decoders.get(topic)
                 if decoder is None:
                     record = self._roster_record(place, version, topic, state)

@@ -1,6 +1,5 @@
 """One moment of a store: its newest commit, where its log ends, and all that does not stay as it is."""
 
-from collections import defaultdict
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -163,20 +162,14 @@ class _Taking:
                 rows[row[0]] = CurrentRow.of(row, wrapped.get(row[0]))
             else:
                 nameless += 1
-        prints: defaultdict[object, set[object]] = defaultdict(set)
-        for token, found in self._rows("fingerprints"):
-            prints[token].add(found)
         for kind, number in (
             (problems.ROW, nameless),
             (problems.DATA_KEY, sum(not isinstance(token, str) for token in wrapped)),
-            (problems.FINGERPRINT, sum(not isinstance(token, str) for token in prints)),
         ):
             if number:
                 self._wrong(end, kind, f"of no token at all: {number}")
         keys = {token: key for token, key in wrapped.items() if isinstance(token, str)}
-        known = {token: frozenset(found) for token, found in prints.items() if isinstance(token, str)}
-        ids = sorted({*rows, *keys, *known})
-        return Snapshot(ids, rows, keys, None if "fingerprints" in self._unread else known)
+        return Snapshot(sorted({*rows, *keys}), rows, keys)
 
 
 def _is_longer(newest: Row | None, timeline: Timeline) -> bool:

@@ -41,7 +41,7 @@ def _tested(registry: Registry, count: int) -> None:
             (event,) = record_test(turn.context, token, "accepted", "")
             made.append(event)
             token = folded(token, [event])
-        new_row = ledger.row(token, row.box, row.plain, row.wrapped)
+        new_row = ledger.row_after(token, row)
         ledger.commit(turn, made, rows=[new_row], replaced=[row])
 
 

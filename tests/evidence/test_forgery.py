@@ -106,7 +106,7 @@ def test_states_cannot_be_exchanged(pieces, judged):
     assert judged(pieces) == ("disproved", {"event"})
     for position in (2, 3):
         pieces.entries[position] = relabelled(pieces.entries[position], state_hash=hashed(pieces.states[position]))
-    assert judged(pieces) == ("disproved", {"commit"})
+    assert judged(pieces) == ("disproved", {"commit", "opening"})
 
 
 @pytest.mark.parametrize(

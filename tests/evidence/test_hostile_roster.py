@@ -12,11 +12,13 @@ from registry.sealing import envelope, roster_record
 from registry.sealing.envelope import Place
 from registry.sealing.roster_record import RosterRecord
 from registry.store.contents import CONTENTS_VERSION
-from registry.store.rows import Stored
+from registry.store.rows import LARGEST_STATE, Stored
 from tests.evidence.forging import Pieces
-from tests.evidence.subjects import commit, kinds, seen, verdict
+from tests.evidence.subjects import commit, kinds, seen
+from tests.sealing.specimens import ALICE
 
 TOPIC = "policy.changed"
+GOOD = ALICE.public.keys
 
 
 class _Signed:
@@ -95,13 +97,24 @@ def test_a_core_that_is_nested_without_end(team, tmp_path, opening):
 
 
 def test_a_core_that_says_one_thing_twice(team, tmp_path):
-    """Two readers could read two rosters out of a doubled key."""
+    """Of a key that stands twice the last one counts, for every reader."""
 
     def doubled(ledger):
         text = json.dumps(core(ledger))
         return text.replace('"value": "yes"', '"value": "no", "value": "yes"').encode(), None
 
-    assert judged(forged(team, tmp_path, doubled), tmp_path) == ("disproved", {"roster"})
+    assert judged(forged(team, tmp_path, doubled), tmp_path) == ("proven", set())
+    with team.open("bob") as bob:
+        assert bob._ledger.roster.policy("allow-plaintext") == "yes"
+
+
+def test_a_core_larger_than_any_event(team, tmp_path):
+    """An event of the roster has to be read by everybody, so nobody follows one that is too large."""
+    pieces = forged(team, tmp_path, lambda ledger: (core(ledger, value="x" * LARGEST_STATE), None))
+    pieces.states[-1] = b""
+    assert judged(pieces, tmp_path) == ("disproved", {"event"})
+    with pytest.raises(IntegrityError, match="larger than any event"):
+        team.open("bob")
 
 
 def test_a_core_by_another_admin_than_signed_the_commit(team, tmp_path):
@@ -132,19 +145,28 @@ def test_a_core_under_anothers_signature(team, tmp_path):
     assert judged(pieces, tmp_path) == ("disproved", {"commit"})
 
 
-def test_a_member_whose_key_is_none(team, tmp_path):
-    """A commit in the name of a member whose key has another length than keys have is refused."""
-    member = "ab" * 16
+@pytest.mark.parametrize(
+    ("signing", "sealing", "good"),
+    [
+        (GOOD.signing, GOOD.sealing, True),
+        (GOOD.signing[:31], GOOD.sealing, False),
+        (GOOD.signing, GOOD.sealing + b"x", False),
+        (b"\x01" + bytes(31), GOOD.sealing, False),
+        (GOOD.signing, bytes(32), False),
+    ],
+    ids=["good", "short", "long", "anybody's", "nobody's"],
+)
+def test_a_member_whose_key_is_none(team, tmp_path, signing, sealing, good):
+    """Nobody is a member with a key of another length than keys have, or with one under which anybody could sign."""
 
     def admitted(ledger):
-        keys = {"signing": base64.b64encode(bytes(31)).decode(), "sealing": base64.b64encode(bytes(32)).decode()}
-        said = core(ledger, member=member, role="auditor", keys=keys)
+        keys = {"signing": base64.b64encode(signing).decode(), "sealing": base64.b64encode(sealing).decode()}
+        said = core(ledger, member="ab" * 16, role="auditor", keys=keys)
         del said["policy"], said["value"]
         return said, None
 
     pieces = forged(team, tmp_path, admitted, "member.admitted")
-    assert judged(pieces, tmp_path) == ("proven", set())
-    last = pieces.notes[-1].decode()
-    name = last.split("\n\n— ")[1].split(" ")[0]
-    pieces.notes[-1] = last.replace(name, f"{name.rpartition('/')[0]}/{member}").encode()
-    assert verdict(pieces.put(tmp_path / "claimed"), tmp_path / "known") == "disproved"
+    assert judged(pieces, tmp_path) == (("proven", set()) if good else ("disproved", {"commit"}))
+    if not good:
+        with pytest.raises(IntegrityError, match=r"has another length|anybody could sign|nothing can be sealed"):
+            team.open("bob")

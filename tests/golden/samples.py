@@ -69,6 +69,7 @@ ROW: dict[str, Any] = {
     "card": b"card",
     "box": b"box",
     "plain": b"plain",
+    "fingerprints": bytes(16) + b"\xff" * 16,
     "wrapped": b"wrapped",
 }
 CHECKPOINT = Checkpoint(

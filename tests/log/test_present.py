@@ -38,6 +38,7 @@ ROW = {
     "card": b"card",
     "box": b"box",
     "plain": None,
+    "fingerprints": b"",
     "wrapped": None,
 }
 
@@ -326,6 +327,7 @@ def test_wrong_tags_and_digests_are_refused():
         ("box", b"dbox"),
         ("plain", b""),
         ("plain", b"plain"),
+        ("fingerprints", b"f" * 16),
         ("wrapped", b""),
         ("wrapped", b"wrapped"),
     ],
@@ -339,9 +341,10 @@ def test_the_form_of_a_digest_is_fixed():
     """A row's digest is over its columns, each behind its length, with a byte before an optional value."""
     number = [value.to_bytes(8, "big") for value in (4, 3, 2)]
     parts = [b"token-registry/v1/present-row", bytes(range(32)), b"a" * 32, b"\x01app", b"t" * 32, *number]
-    parts += [b"card", b"box", b"\x01p", b"\x01w"]
+    parts += [b"card", b"box", b"\x01p", b"prints", b"\x01w"]
     expected = hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
-    assert present.row_digest(**{**ROW, "application": "app", "plain": b"p", "wrapped": b"w"}) == expected
+    row = {**ROW, "application": "app", "plain": b"p", "fingerprints": b"prints", "wrapped": b"w"}
+    assert present.row_digest(**row) == expected
 
 
 def test_a_value_does_not_pass_into_another_column():
@@ -352,7 +355,15 @@ def test_a_value_does_not_pass_into_another_column():
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("version", -1), ("version", "4"), ("token", b"x"), ("token", "\ud800"), ("card", "text"), ("card", None)],
+    [
+        ("version", -1),
+        ("version", "4"),
+        ("token", b"x"),
+        ("token", "\ud800"),
+        ("card", "text"),
+        ("card", None),
+        ("fingerprints", None),
+    ],
 )
 def test_columns_that_no_row_has_are_refused(column, value):
     """A tampered store may hold any type in any column: that is damage, not a crash."""

@@ -48,6 +48,16 @@ def test_the_name_that_counts_is_the_admins(team):
     assert team.do("bob", lambda r: r.members.list()[-1].public_key).startswith("trm1:dorothea:")
 
 
+def test_weak_keys_are_refused_before_anything_is_committed(team):
+    """An admin's own client admits nobody, and renews nobody's keys, with keys that no reader would accept."""
+    keys = structs.replace(team.new_identity("dora").public.keys, signing=b"\x01" + bytes(31))
+    weak, size = PublicIdentity("dora", keys), team.do("alice", lambda r: r.log.checkpoint().size)
+    for work in (lambda r: r.members.add("dora", "auditor", weak), lambda r: r.members.renew("bob", weak)):
+        with pytest.raises(InvalidValue, match="anybody could sign"):
+            team.do("alice", work)
+    assert team.do("alice", lambda r: r.log.checkpoint().size) == size
+
+
 def test_a_store_with_another_founding_is_refused(team, dora, tmp_path):
     """A store whose founding statement does not hash to the invitation's id is not joined."""
     other = Team(tmp_path / "other")

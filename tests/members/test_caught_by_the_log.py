@@ -243,7 +243,7 @@ def test_an_auditor_forges_no_card(team, opened):
     ledger = opened("bob")._ledger
     row, token = ledger.find("Mail", None)
     ledger.name_tag = lambda *_: row.name_tag
-    team.hand.plant(ledger.row(structs.replace(token, description="nothing to see"), row.box, None, row.wrapped))
+    team.hand.plant(ledger.row_after(structs.replace(token, description="nothing to see"), row))
     use_mail(team, f"{NOT_CURRENT.format(row.token)}|the current rows are not the ones committed")
 
 

@@ -75,7 +75,7 @@ NO_OPERATIONS = {"close", "registry_id", "require", "shred_pending"}
 
 def contents_of(team):
     """Return everything that the store holds."""
-    tables = ("stored_events", "commits", "log_nodes", "present_units", "tokens", "data_keys", "fingerprints")
+    tables = ("stored_events", "commits", "log_nodes", "present_units", "tokens", "data_keys")
     return {table: team.sql(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
 
 

@@ -22,6 +22,30 @@ def record(state):
     return core, sealed, signature
 
 
+P = 2**255 - 19
+EIGHTH = {
+    "signing": (
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    ),
+    "sealing": (
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    ),
+}
+
+
+def strong(keys):
+    """Check that neither key is a weak one."""
+    for use, eighth in EIGHTH.items():
+        key = b64(keys[use])
+        number = int.from_bytes(key, "little") % (2**255 if use == "signing" else 2**256)
+        assert len(key) == 32
+        assert number < P
+        assert number not in {0, 1, P - 1}
+        assert number.to_bytes(32, "little").hex() not in eighth
+
+
 class Roster:
     """Follows the roster, checks every rule of it, and keeps the keys that were granted to one identity."""
 
@@ -58,6 +82,8 @@ class Roster:
         """Check the founding statement; its founders are admins."""
         encoded = json.dumps(statement, separators=(",", ":"), ensure_ascii=False).encode()
         assert hashlib.sha256(joined(label("founding-statement"), encoded)).digest() == self.registry
+        for one in statement["founders"]:
+            strong(one["keys"])
         self.members = {one["member"]: {"role": "admin", "keys": one["keys"]} for one in statement["founders"]}
 
     def change(self, topic, says):
@@ -75,10 +101,12 @@ class Roster:
                 self.policies[says["policy"]] = says["value"]
             case "member.admitted":
                 assert says["member"] not in self.members | dict.fromkeys(self.former)
+                strong(says["keys"])
                 self.members[says["member"]] = self.role(says) | {"keys": says["keys"]}
             case "member.role_changed":
                 self.members[says["member"]] = self.role(says) | {"keys": self.members[says["member"]]["keys"]}
             case "member.renewed":
+                strong(says["keys"])
                 self.members[says["member"]]["keys"] = says["keys"]
             case "member.removed":
                 self.leave(says["member"])

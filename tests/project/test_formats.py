@@ -84,6 +84,9 @@ def test_another_reader_compares_values(reader):
     changed = [says["credentials"] for _, topic, says in reader.history() if topic == "token.credentials_changed"]
     assert [one["verdicts"]["api_secret"] for one in changed] == ["new", "used before"]
     assert changed[1]["fingerprints"]["api_secret"] == reader.fingerprint(card["id"], "api_secret", "secret").hex()
+    had = [("api_key", "key"), ("api_secret", "secret"), ("api_secret", "new")]
+    row = next(row for row in reader.current() if row[0] == card["id"])
+    assert row[9] == b"".join(sorted(reader.fingerprint(card["id"], *one) for one in had))
 
 
 def test_only_documented_keys_are_stored(reader):

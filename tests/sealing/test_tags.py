@@ -2,6 +2,9 @@
 
 import itertools
 
+import pytest
+
+from registry.errors import IntegrityError
 from registry.sealing import tags
 from registry.values import Secret
 from tests.sealing.specimens import KEY, OTHER_KEY, OTHER_REGISTRY, OTHER_TOKEN, REGISTRY, TOKEN
@@ -35,3 +38,18 @@ def test_a_fingerprint_separates_field_from_value():
     assert tags.fingerprint(KEY, REGISTRY, TOKEN, "ab", Secret("c")) != tags.fingerprint(
         KEY, REGISTRY, TOKEN, "a", Secret("bc")
     )
+
+
+def test_fingerprints_are_packed_in_one_way():
+    """A row has each fingerprint once and in order, however they came; so one set has one form."""
+    one, other = b"a" * 16, b"b" * 16
+    assert tags.packed([other, one, other]) == one + other
+    assert tags.unpacked(one + other) == {one, other}
+    assert (tags.packed([]), tags.unpacked(b"")) == (b"", frozenset())
+
+
+@pytest.mark.parametrize("column", [b"a" * 15, b"a" * 17, b"b" * 16 + b"a" * 16, b"a" * 32])
+def test_fingerprints_in_another_form_are_refused(column):
+    """What is cut, out of order or there twice is no set of fingerprints."""
+    with pytest.raises(IntegrityError, match="in no known format"):
+        tags.unpacked(column)

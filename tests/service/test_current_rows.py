@@ -102,7 +102,7 @@ def test_a_row_under_another_name_is_not_that_names(rows, zoom, path):
 
 def test_a_row_more_is_noticed(rows, zoom, path):
     """A planted row is nobody's, under its own name and among all."""
-    columns = "application_id, x'{}', version, revision, box_revision, card, box, plain".format("7" * 64)
+    columns = "application_id, x'{}', version, revision, box_revision, card, box, plain, fingerprints".format("7" * 64)
     tamper(path, f"INSERT INTO tokens SELECT '{'7' * 32}', {columns} FROM tokens LIMIT 1")
     for read in (lambda: rows.by_id("7" * 32), lambda: rows.by_tag(bytes.fromhex("7" * 64))):
         with pytest.raises(IntegrityError, match="the row belongs to no current token"):

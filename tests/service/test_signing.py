@@ -9,7 +9,7 @@ from registry.sealing.identity import Identity
 from registry.store.rows import Commit
 from tests.service.attacks import edit, fields, fill, query, tamper, token
 
-TABLES = ("stored_events", "commits", "log_nodes", "present_units", "tokens", "data_keys", "fingerprints")
+TABLES = ("stored_events", "commits", "log_nodes", "present_units", "tokens", "data_keys")
 
 
 @pytest.fixture

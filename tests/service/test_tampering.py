@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from registry import HistoryQuery, IntegrityError, OnConflict, RegistryError, open_registry
+from registry import HistoryQuery, IntegrityError, OnConflict, RegistryError, Secret, open_registry
 from registry.sealing import envelope, hpke
 from registry.sealing.envelope import Place
 from tests.service.attacks import edit, fields, fill, query, tamper, token
@@ -51,6 +51,17 @@ def test_exchanged_contents_of_two_events_are_noticed(registry, path, one, other
     swap(path, "stored_events", "position", "state", one, other)
     with pytest.raises(IntegrityError, match=f"^the event at position {one} is not the one committed$"):
         list(registry.history())
+
+
+@pytest.mark.parametrize("value", ["x''", "zeroblob(16)", "substr(fingerprints, 17)"])
+def test_no_verdict_is_signed_over_hidden_fingerprints(registry, path, value):
+    """Whether a secret was used before is worked out from what is proven: a forgotten one is not signed as new."""
+    registry.tokens.edit("Zoom", edit(fields={"api_secret": Secret("second")}))
+    before = query(path, "SELECT COUNT(*) FROM stored_events")
+    tamper(path, f"UPDATE tokens SET fingerprints = {value}")
+    with pytest.raises(IntegrityError, match="the row is not the token's current one"):
+        registry.tokens.edit("Zoom", edit(fields=fields()))
+    assert query(path, "SELECT COUNT(*) FROM stored_events") == before
 
 
 @pytest.mark.parametrize(("column", "one", "other"), [("originator_id", 1, 2), ("topic", 5, 6)])
@@ -264,10 +275,9 @@ TABLES = {
     "present_units": ("unit", "data"),
     "tokens": (
         *("token_id", "application_id", "name_tag", "version", "revision"),
-        *("box_revision", "card", "box", "plain"),
+        *("box_revision", "card", "box", "plain", "fingerprints"),
     ),
     "data_keys": ("token_id", "wrapped"),
-    "fingerprints": ("token_id", "fingerprint"),
 }
 USES = (
     lambda registry: list(registry.tokens.list()),

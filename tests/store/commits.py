@@ -27,7 +27,7 @@ def tag(name):
     return hashlib.sha256(str(name).encode()).digest()
 
 
-def row(number, *, name=None, version=1, application=None, plain=None, wrapped=b"k"):
+def row(number, *, name=None, version=1, application=None, plain=None, fingerprints=b"", wrapped=b"k"):
     """Return a current row, under the tag of its number unless it has a name."""
     return TokenRow(
         token=token_id(number),
@@ -39,6 +39,7 @@ def row(number, *, name=None, version=1, application=None, plain=None, wrapped=b
         card=b"card %d" % number,
         box=b"box %d" % number,
         plain=plain,
+        fingerprints=fingerprints,
         wrapped=wrapped,
     )
 

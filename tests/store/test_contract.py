@@ -7,17 +7,16 @@ from datetime import timedelta
 import pytest
 from msgspec import structs
 
-from registry.errors import Conflict, IntegrityError
+from registry.errors import Conflict, IntegrityError, InvalidValue
 from registry.log import merkle, present
+from registry.store.rows import LARGEST_STATE
 from tests.store.commits import NOON, PAYROLL, row, tag, token_id
 
 
 def everything(store):
     """Return all that can be read from a store, to compare before with after."""
-    tokens = [token_id(number) for number in range(5)]
-    prints = {token: store.known_fingerprints(token, [b"f1", b"f2"]) for token in tokens}
     log = list(store.commits()), store.nodes(range(50)), units(store)
-    return store.head(), list(store.events()), list(store.rows()), prints, log
+    return store.head(), list(store.events()), list(store.rows()), log
 
 
 def units(store):
@@ -132,37 +131,33 @@ def test_streams_are_read_apart(writer, founding):
 
 
 def test_what_one_commit_writes_is_there_after_it(writer):
-    """Events, rows, data keys and fingerprints of one commit are all there."""
-    rows = [row(1, wrapped=b"k1"), row(2, application=PAYROLL, plain=b"readable", wrapped=b"k2")]
-    prints = [(token_id(1), b"f1"), (token_id(1), b"f1"), (token_id(2), b"f2")]
-    writer.put([writer.created(1), writer.created(2)], rows=rows, fingerprints=prints)
+    """Events, rows and data keys of one commit are all there."""
+    rows = [row(1, fingerprints=b"f1", wrapped=b"k1"), row(2, application=PAYROLL, plain=b"readable", wrapped=b"k2")]
+    writer.put([writer.created(1), writer.created(2)], rows=rows)
     store = writer.store
     assert list(store.rows()) == rows
     assert (store.row(token_id(1)), store.row_by_tag(tag(2))) == (rows[0], rows[1])
     assert store.row_by_tag(tag("none")) is store.row(token_id(3)) is None
-    assert store.known_fingerprints(token_id(1), [b"f1", b"f2"]) == {b"f1"}
 
 
-def test_a_later_commit_replaces_rows_and_keys_and_adds_fingerprints(writer):
-    """The current row and the data key are the last ones written; fingerprints stay known."""
-    writer.put([writer.created(1)], rows=[row(1)], fingerprints=[(token_id(1), b"f1")])
-    newer = row(1, name="other", version=2, wrapped=b"k2")
-    writer.put([writer.tested(1, 2)], rows=[newer], fingerprints=[(token_id(1), b"f2")])
+def test_a_later_commit_replaces_rows_and_keys(writer):
+    """The current row and the data key are the last ones written."""
+    writer.put([writer.created(1)], rows=[row(1, fingerprints=b"f1")])
+    newer = row(1, name="other", version=2, fingerprints=b"f1f2", wrapped=b"k2")
+    writer.put([writer.tested(1, 2)], rows=[newer])
     assert list(writer.store.rows()) == [newer]
     assert writer.store.row_by_tag(tag(1)) is None
-    assert writer.store.known_fingerprints(token_id(1), [b"f1", b"f2", b"f3"]) == {b"f1", b"f2"}
 
 
 def test_a_dropped_token_leaves_its_events_only(writer):
-    """Row, data key and fingerprints of a dropped token go, others stay."""
+    """Row and data key of a dropped token go, others stay."""
     for number in (1, 2):
-        writer.put([writer.created(number)], rows=[row(number)], fingerprints=[(token_id(number), b"f1")])
+        writer.put([writer.created(number)], rows=[row(number)])
     writer.put([writer.tested(1, 2)], dropped=[token_id(1)])
     store = writer.store
     assert list(store.rows()) == [row(2)]
     with closing(sqlite3.connect(store.path)) as connection:
         assert connection.execute("SELECT token_id FROM data_keys").fetchall() == [(token_id(2),)]
-    assert [store.known_fingerprints(token_id(number), [b"f1"]) for number in (1, 2)] == [set(), {b"f1"}]
     assert store.stream_version(token_id(1)) == 2
 
 
@@ -225,14 +220,14 @@ def test_a_name_that_is_taken_is_not_taken_again(writer):
 
 @pytest.mark.parametrize(
     ("part", "times"),
-    [("rows", 0), *(("rows", times) for times in range(1, 4)), ("fingerprints", 0), ("dropped", 0)],
+    [("rows", 0), *(("rows", times) for times in range(1, 4)), ("dropped", 0)],
 )
 def test_a_commit_that_fails_in_its_middle_leaves_nothing(writer, part, times):
-    """An exception while log, rows, keys or fingerprints are written takes the events back with it."""
-    writer.put([writer.created(1)], rows=[row(1)], fingerprints=[(token_id(1), b"f1")])
+    """An exception while log, rows or keys are written takes the events back with it."""
+    writer.put([writer.created(1)], rows=[row(1)])
     before = everything(writer.store)
     changed, replaced = row(1, version=2, wrapped=b"k2", name="other"), {token_id(1): row(1)}
-    wished = {"rows": [changed, row(2)], "replaced": replaced, "fingerprints": [(token_id(1), b"f2")], "dropped": []}
+    wished = {"rows": [changed, row(2)], "replaced": replaced, "dropped": []}
     broken = Broken(wished[part], times)
     with pytest.raises(RuntimeError):
         writer.put([writer.created(2)], **(wished | {"shred": True, part: broken}))
@@ -299,3 +294,12 @@ def test_what_is_not_shredded_is_remembered_with_the_commit_that_first_destroyed
     assert store.shred()
     writer.put([writer.tested(1, 6)], shred=True)
     assert (store.head().shredded, store.head().shred_due) == (6, True)
+
+
+def test_an_event_that_nobody_would_accept_is_not_written(writer):
+    """What would be larger than any event may be is refused, and leaves nothing."""
+    before = everything(writer.store)
+    event = structs.replace(writer.created(1), description="x" * LARGEST_STATE)
+    with pytest.raises(InvalidValue, match=r"token\.created would be larger than any event may be"):
+        writer.put([event], rows=[row(1)])
+    assert everything(writer.store) == before

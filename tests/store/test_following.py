@@ -8,7 +8,7 @@ from registry.domain.roster_events import MemberAdmitted
 from registry.errors import IntegrityError
 from registry.log import merkle
 from registry.store.following import Follower, check_signed, verified_events
-from registry.store.rows import Stored
+from registry.store.rows import LARGEST_STATE, Stored
 from tests.sealing.specimens import ALICE, BOB, OTHER_MEMBER
 from tests.store.commits import facts, policy, token_id
 
@@ -323,3 +323,14 @@ def test_a_history_with_another_event_ends_in_an_alarm(writer, forger, change):
     change(forger, writer)
     with pytest.raises(IntegrityError, match="the events of the history are not the ones committed"):
         exhausted(writer, head)
+
+
+@pytest.mark.parametrize(("more", "found"), [(0, []), (1, [(7, "contents")])])
+def test_an_event_larger_than_any_is_a_problem(writer, forger, more, found):
+    """A state may have so many bytes and not one more; a larger one is followed, and told."""
+    state = bytes(LARGEST_STATE + more)
+    forger.append(Stored(token_id(1), 4, "token.tested", state))
+    forger.rebuild(author=writer.member)
+    follower = followed(writer)
+    assert [(problem.position, problem.kind) for problem in follower.problems] == found
+    assert follower.size == 8

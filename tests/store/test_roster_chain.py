@@ -3,11 +3,15 @@
 import pytest
 from msgspec import structs
 
-from registry.domain.roster import ADMIN, APP, AUDITOR, Generation, Member, Roster
-from registry.domain.roster_events import PolicyChanged
+from registry.domain.roster import ADMIN, APP, AUDITOR, Generation, Member, MemberKeys, Roster
+from registry.domain.roster_events import MemberAdmitted, MemberRenewed, PolicyChanged
+from registry.domain.roster_rules import evolve
 from registry.errors import IntegrityError
-from registry.sealing import grants
-from registry.store import roster_chain
+from registry.sealing import grants, roster_record
+from registry.sealing.identity import Identity
+from registry.sealing.keyring import Keyring
+from registry.service.founding import found
+from registry.store import codec, roster_chain
 from registry.store.contents import Contents
 from tests.sealing.specimens import ALICE, BOB, OTHER_MEMBER
 from tests.store.commits import NOON
@@ -87,3 +91,39 @@ def test_a_registry_is_founded_once(founding, contents, roster):
     again = structs.replace(founding.event, originator_version=2, previous=roster.head)
     with pytest.raises(IntegrityError, match="founded once"):
         roster_chain.follow(founding.registry, roster, [contents.stored(again)])
+
+
+WEAK = MemberKeys(b"\x01" + bytes(31), BOB.public.keys.sealing), MemberKeys(BOB.public.keys.signing, bytes(32))
+
+
+@pytest.mark.parametrize("keys", WEAK, ids=["signing", "sealing"])
+@pytest.mark.parametrize("signed", [True, False])
+def test_nobody_is_admitted_or_renewed_with_weak_keys(founding, contents, roster, keys, signed):
+    """Keys under which anybody could sign, or to which nothing can be sealed, are no member's, whoever admits it."""
+    alice = founding.event
+    facts = {"by": alice.by, "at": NOON, "host": "h", "client": "c", "previous": roster.head, "name": "bob"}
+    place = {"originator_id": alice.originator_id, "originator_version": 2, "member": OTHER_MEMBER}
+    admitted = MemberAdmitted(**facts, **place, role=AUDITOR, keys=keys)
+    renewed = MemberRenewed(**facts, **place, keys=keys)
+    for event, before in ((admitted, roster), (renewed, with_bob(roster, AUDITOR))):
+        with pytest.raises(IntegrityError, match=r"anybody could sign|nothing can be sealed"):
+            roster_chain.follow(founding.registry, before, [contents.stored(event)], signed=signed)
+
+
+@pytest.mark.parametrize("keys", WEAK, ids=["signing", "sealing"])
+def test_nobody_founds_a_registry_with_weak_keys(around, keys):
+    """A founder is a member like any other."""
+    bob = Identity("bob", bytes(32), bytes(32))
+    bob.public = structs.replace(bob.public, keys=BOB.public.keys)
+    founded = found([(ALICE, "alice"), (bob, "bob")], around)
+    statement = structs.replace(
+        founded.event.statement,
+        founders=(founded.event.statement.founders[0], structs.replace(founded.event.statement.founders[1], keys=keys)),
+    )
+    registry = roster_record.registry_id(codec.encode_value(statement))
+    stream = roster_record.stream_id(registry)
+    event = structs.replace(founded.event, statement=statement, previous=registry, originator_id=stream)
+    keyring = Keyring(registry, ALICE, event.by, evolve(Roster(), founded.event))
+    keyring.adopt(founded.audit)
+    with pytest.raises(IntegrityError, match=r"anybody could sign|nothing can be sealed"):
+        roster_chain.follow(registry, Roster(), [Contents(registry, ALICE, keyring).stored(event)])

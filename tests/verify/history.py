@@ -197,7 +197,7 @@ class Client(Patched):
     def put(self, token, row, *events, **more):
         """Commit events of a token, with the row that follows from them."""
         after = rules.folded(token, events)
-        return self.commit(*events, rows=[self.ledger.row(after, row.box, row.plain, row.wrapped)], **more)
+        return self.commit(*events, rows=[self.ledger.row_after(after, row)], **more)
 
 
 def acknowledge(team, position, kind):

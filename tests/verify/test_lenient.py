@@ -58,7 +58,6 @@ def test_a_table_that_was_emptied(rich, name, table):
         "present_units": {"present"},
         "tokens": {"row"},
         "data_keys": {"data-key"},
-        "fingerprints": {"fingerprint"} if name != "pay" else set(),
     }[table]
     assert kinds(rich, name) == wanted
 
