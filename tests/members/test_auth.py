@@ -224,7 +224,7 @@ def test_an_access_token_is_renewed_before_it_ends(team, opened):
 def test_what_waited_for_an_access_token_asks_again(team, opened, zoom, asynchronous):
     """Credentials that change while a token is got for them are not used: not by who got it, nor by who waited."""
     auth, (_, url) = opened("pay").auth("Calls"), paths(zoom)
-    zoom.behave(Quirk.SLOW, path="/oauth", times=1, pause=0.5)
+    zoom.behave(Quirk.SLOW, path="/oauth", times=1, pause=2)  # time for the change, on a busy machine too
 
     async def read():
         async with httpx.AsyncClient(auth=auth) as client:
@@ -297,7 +297,7 @@ def test_a_token_deleted_in_the_middle_of_a_request(team, opened, zoom, asynchro
     """A deletion while an access token is got is told to the caller, and holds up nobody who comes later."""
     registry, (_, url) = opened("pay"), paths(zoom)
     auth = registry.auth("Calls")
-    zoom.behave(Quirk.SLOW, path="/oauth", times=1, pause=0.5)
+    zoom.behave(Quirk.SLOW, path="/oauth", times=1, pause=2)  # time for the change, on a busy machine too
     with ThreadPoolExecutor(1) as pool:
         get = (lambda: get_in_loop(auth, url)[0]) if asynchronous else (lambda: httpx.get(url, auth=auth).status_code)
         waiting = pool.submit(get)

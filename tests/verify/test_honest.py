@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry import IntegrityError, Unusable, verify_registry
+from registry import IntegrityError, InvalidValue, Unusable, verify_registry
 from registry.verify.crew import cores
 from tests.verify.history import READERS, damage, found, size_of, verified
 
@@ -107,7 +107,7 @@ def test_a_checkpoint_that_no_member_signed_is_refused(rich):
     since = rich.pin("carol").seen.signed.encode().replace(b"\ncommit ", b"\ncommit 1")
     with pytest.raises(IntegrityError, match="signature"):
         verified(rich, since=since)
-    with pytest.raises(IntegrityError, match="note"):
+    with pytest.raises(InvalidValue, match="that is not the checkpoint of a registry"):
         verified(rich, since=b"no checkpoint")
 
 
