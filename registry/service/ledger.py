@@ -86,6 +86,7 @@ class Ledger(Reader):
         does not follow, its honest author would be reproached with that for ever.
         """
         if head != self._timed:
+            self.log.frontier(self.store)  # what is wrong with the nodes to go on from is said as such
             for logged in self.store.events(head.size - 1, end=head.size):
                 ProvenLog(self.store, self.registry, head).check(logged)
             self._timed = head

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from registry.log import merkle
 from registry.store.raw import COLUMNS
-from tests.tampering.changes import OWNED, Campaign, Change, Expected, joined
+from tests.tampering.changes import Campaign, Change, Expected, joined
 from tests.tampering.scene import Row
 from tests.tampering.statements import FREE_ID, NUMBERED, deleted, inserted, swapped, updated
 
@@ -158,16 +158,13 @@ class Rearranging(Campaign):
                 continue
             seen.append(row)
             now = keys.get(self._key(table, row))
-            what = "as it was once" if now else "which was destroyed"
-            if table in OWNED and now is None and self._is_taken(table, row):
-                continue
-            yield self.change(table, row, [inserted(table, row)], what)
+            what, more = "as it was once" if now else "which was destroyed", {}
+            if table == "present_units" and now is None:
+                more = {"units": set(), "beside": {row["unit"]}}
+            yield self.change(table, row, [inserted(table, row)], what, **more)
 
     def _key(self, table: str, row: Row) -> object:
         return tuple(row.values()) if table == "fingerprints" else row[COLUMNS[table][0]]
-
-    def _is_taken(self, table: str, row: Row) -> bool:
-        return table == "tokens" and any(other["name_tag"] == row["name_tag"] for other in self.rows(table))
 
     def _predecessors(self, table: str) -> Iterator[Change]:
         rows = self.rows(table)

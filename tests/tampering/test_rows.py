@@ -24,31 +24,38 @@ OPERATIONS = ("flips", "others", "deletions", "duplicates", "exchanges", "renumb
 CASES = [(table, done) for done in OPERATIONS for table in COLUMNS if done != "renumberings" or table in NUMBERED]
 
 
-def opened_wrongly(scene, table, change, turn):
-    """Return the machine that opens a changed log although it must notice, or that sees another than there was.
+LOG = ("stored_events", "commits", "log_nodes")
 
-    It is one that knows the registry's id alone and one that has seen the beginning, in their turn.
-    """
-    pin = (scene.new, scene.early)[turn % 2]["alice"]
-    # Of what is no part of the log, opening reads nothing, but for the nodes where a machine goes on.
-    if change.position is not None or (table == "log_nodes" and turn % 2):
-        opens = scene.opens("alice", pin)
-        if opens and change.position is not None and change.position >= pin.size:
-            yield f"{change.row}: opened by a machine that has seen {pin.size} events"
+
+def opened_wrongly(scene, change, known):
+    """Say so if a machine opens a changed log although it must notice, or sees another than there was."""
+    pin = known["alice"]
+    if scene.opens("alice", pin) and change.position is not None and change.position >= pin.size:
+        yield f"{change.row}: opened by a machine that has seen {pin.size} events"
 
 
 def resolved_wrongly(scene, table, change):
     """Return who resolves, on a machine that has seen all, what is not there, or is refused without a reason."""
     opens = change.position is None or change.position < scene.size
-    logged = table in ("stored_events", "commits", "log_nodes")
-    for use in range(1 if logged else len(USED)):
+    for use in range(1 if table in LOG else len(USED)):
         answer, honest = scene.resolved(use), scene.honest[use]
         if not opens or scene.token_of(use) in change.tokens or scene.reads[use] & change.units:
             right = answer is None
         else:
-            right = answer == honest or (answer is None and (logged or scene.reads[use] & change.beside))
+            right = answer == honest or (answer is None and (table in LOG or scene.reads[use] & change.beside))
         if not right:
             yield f"{change.row}: {USED[use]} resolves to {answer}"
+
+
+def misled(scene, table, change, turn):
+    """Say who is misled by a change.
+
+    Who is shown a changed log is in turn a machine that knows the registry's id alone, one that has seen the beginning,
+    and one that has seen all of it and resolves. What is no part of the log is read by who resolves.
+    """
+    # An event has six columns: without the second part each column would meet the same machine in every row.
+    known = {0: scene.new, 1: scene.early}.get((turn + turn // 6) % 3) if table in LOG else None
+    return resolved_wrongly(scene, table, change) if known is None else opened_wrongly(scene, change, known)
 
 
 @pytest.mark.parametrize(("table", "done"), CASES)
@@ -59,7 +66,7 @@ def test_every_change_of_every_row_is_noticed(scene, campaign, table, done):
         assert scene.tamper(change.statements), change.row
         cases += 1
         wrong += filter(None, [change.wrong(scene.found())])
-        wrong += [*opened_wrongly(scene, table, change, cases), *resolved_wrongly(scene, table, change)]
+        wrong += misled(scene, table, change, cases)
     assert wrong == []
     assert cases
 
