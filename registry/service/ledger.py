@@ -20,7 +20,6 @@ from registry.service.reader import CARD, Reader
 from registry.store import codec
 from registry.store.contents import Contents
 from registry.store.following import is_too_late
-from registry.store.proven import ProvenLog
 from registry.store.rows import Commit, LoggedCommit, TokenRow
 from registry.values import CLOCK_SKEW, TokenId, parse_reason
 
@@ -36,9 +35,6 @@ class Turn(Struct, frozen=True):
 
 class Ledger(Reader):
     """Reads what is there, checks it, and writes commits. One instance serves one member and one store."""
-
-    _timed: LoggedCommit | None = None
-    """The commit whose time is known to be the one that it was made with."""
 
     def invitation(self) -> Invitation:
         """Return what a newcomer must find in the store from now on."""
@@ -69,7 +65,6 @@ class Ledger(Reader):
             if roster and self.roster.version != known:
                 raise Conflict("somebody else changed the roster meanwhile", "look at it again, then decide")
             head = self.head
-            self._check_time(head)
             context = self.context(reason)
             at = context.at if is_too_late(head, self.roster) else max(context.at, head.at)
             if context.at < at - CLOCK_SKEW and not late:
@@ -78,18 +73,6 @@ class Ledger(Reader):
                     "set the clock; if it is right, 'verify' names the commit, and an admin acknowledges its time",
                 )
             yield Turn(head, context, at)
-
-    def _check_time(self, head: LoggedCommit) -> None:
-        """Raise ``IntegrityError`` unless the commit to go on from has the time that its events were committed with.
-
-        The time is no part of what its author signed, nor of a pin. If another one led the next commit to a time that
-        does not follow, its honest author would be reproached with that for ever.
-        """
-        if head != self._timed:
-            self.log.frontier(self.store)  # what is wrong with the nodes to go on from is said as such
-            for logged in self.store.events(head.size - 1, end=head.size):
-                ProvenLog(self.store, self.registry, head).check(logged)
-            self._timed = head
 
     def commit(
         self,
@@ -135,7 +118,6 @@ class Ledger(Reader):
             self.log.adopt(written)
             self._store_version = self.store.version()  # this is one's turn: nobody else has committed since
             self._pin.keep(self.log, at_once=False)
-        self._timed = self.head
 
     def roster_facts(self, turn: Turn) -> dict[str, Any]:
         """Return what the next event of the roster has in common with every other."""

@@ -18,9 +18,8 @@ KIND = {
     "present_units": "present",
     "tokens": "row",
     "data_keys": "data-key",
-    "fingerprints": "fingerprint",
 }
-OWNED = ("tokens", "data_keys", "fingerprints")
+OWNED = ("tokens", "data_keys")
 """Tables whose rows belong to a token."""
 _UNSIGNED: Mapping[str, AbstractSet[str]] = {"author": {"commit", "signature"}, "at": {"commit"}}
 """The columns of a commit that are no part of its signed text."""
@@ -93,7 +92,7 @@ class Campaign:
         number = row.get(NUMBERED.get(table, ""), row.get("token_id"))
         place = self.place(table, row)
         parts: dict[str, Any] = {"expected": {place: self.kinds(table)}}
-        if table in OWNED[:2]:
+        if table in OWNED:
             parts["tokens"] = {row["token_id"]}
         if table == "present_units":
             parts["units"] = {row["unit"]}
@@ -186,7 +185,7 @@ class Campaign:
         value = row[column]
         if column == NUMBERED.get(table):
             return (-1, HUGE)
-        nothing = () if table in ("data_keys", "fingerprints") or column not in _NULLABLE or value is None else (None,)
+        nothing = () if table == "data_keys" or column not in _NULLABLE or value is None else (None,)
         if isinstance(value, int):
             return (-1, HUGE, 1.5, b"\x01", "x", *nothing)
         if isinstance(value, str):

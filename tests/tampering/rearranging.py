@@ -73,9 +73,7 @@ class Rearranging(Campaign):
         """Yield each row exchanged with the next one: the whole of it, and one of its columns, each in its turn."""
         rows, key = self.rows(table), NUMBERED.get(table, COLUMNS[table][0])
         for turn, one in enumerate(rows):
-            behind = [*rows[turn + 1 :], *rows]
-            # Two fingerprints of one token are in no order that they could be exchanged in.
-            other = next(r for r in behind if table != "fingerprints" or r["token_id"] != one["token_id"])
+            other = rows[(turn + 1) % len(rows)]
             columns = [c for c in COLUMNS[table] if one[c] != other[c] and self._is_free(table, one, other, c)]
             parts = [column for column in columns if column != key]
             # To exchange what tells them apart is to exchange all the rest; of two columns either is.
@@ -151,20 +149,18 @@ class Rearranging(Campaign):
         if table in ("stored_events", "commits", "log_nodes"):
             yield from self._predecessors(table)
             return
-        keys = {self._key(table, row): row for row in self.rows(table)}
+        key = COLUMNS[table][0]
+        keys = {row[key]: row for row in self.rows(table)}
         seen = list(self.rows(table))
         for row in self.scene.older[table]:
             if row in seen:
                 continue
             seen.append(row)
-            now = keys.get(self._key(table, row))
+            now = keys.get(row[key])
             what, more = "as it was once" if now else "which was destroyed", {}
             if table == "present_units" and now is None:
                 more = {"units": set(), "beside": {row["unit"]}}
             yield self.change(table, row, [inserted(table, row)], what, **more)
-
-    def _key(self, table: str, row: Row) -> object:
-        return tuple(row.values()) if table == "fingerprints" else row[COLUMNS[table][0]]
 
     def _predecessors(self, table: str) -> Iterator[Change]:
         rows = self.rows(table)

@@ -33,7 +33,6 @@ KEYS = {
     "present_units": "unit",
     "tokens": "token_id",
     "data_keys": "token_id",
-    "fingerprints": "token_id || hex(fingerprint)",
 }
 """What tells the rows of a table apart."""
 Row = dict[str, Any]

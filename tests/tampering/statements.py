@@ -13,8 +13,7 @@ NUMBERED = {"stored_events": "position", "commits": "number", "log_nodes": "numb
 
 
 def _where(table: str, row: Row) -> tuple[str, list[object]]:
-    keys = COLUMNS[table] if table == "fingerprints" else (KEYS[table],)
-    return " AND ".join(f"{key} IS ?" for key in keys), [row[key] for key in keys]
+    return f"{KEYS[table]} IS ?", [row[KEYS[table]]]
 
 
 def updated(table: str, row: Row, **columns: Any) -> Statement:

@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from registry import TokenEdit, open_registry, verify_registry
-from tests.members.team import Team, fields
+from tests.members.team import NOON, Clock, Team, fields
 from tests.verify.history import verified
 from tests.verify.test_concurrent import keep_committing
 
@@ -72,6 +72,8 @@ for number in range(100):
 """
 
 
+LATER = NOON + timedelta(days=2)
+"""Ahead of the clocks by which others commit."""
 EVENTS = {"edit": 2, "remove": 1, "rotate": 1}
 """Commands, and how many events each commits."""
 
@@ -88,13 +90,13 @@ def test_a_commit_killed_at_any_statement_is_no_alarm(scene, tmp_path, command):
     assert killed > 5
     for number in range(killed + 1):
         team = Team(tmp_path / f"killed {number}")
+        team.around = structs.replace(team.around, clock=Clock(LATER))
         made = number == killed
         outcome = verified(team)
         assert (outcome.problems, outcome.size) == ((), scene.size + 1 + (command == "edit") if made else scene.size), (
             number
         )
         if not made:
-            team.around = structs.replace(scene.team.around)
             assert (
                 team.do("alice", lambda r: r.tokens.edit("Mail", TokenEdit(fields=fields("next")))).token.revision == 4
             )
@@ -127,6 +129,7 @@ def test_members_whose_clocks_differ_raise_no_alarm(scene, tmp_path, minutes):
 def test_whoever_looks_while_others_commit_sees_no_alarm(scene, tmp_path):
     """Verifying, opening from any moment on and resolving go well whatever another process commits meanwhile."""
     team = scene.team.copy(tmp_path / "busy")
+    team.around = structs.replace(team.around, clock=Clock(LATER))
     context = multiprocessing.get_context("spawn")
     go_on = context.Event()
     go_on.set()
