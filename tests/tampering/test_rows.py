@@ -16,7 +16,7 @@ from registry.store.topics import ROSTER_TOPICS
 from registry.values import rfc3339
 from tests.project.sources import DOCS as PAGES
 from tests.tampering.scene import USED, Problem
-from tests.tampering.statements import NUMBERED, updated
+from tests.tampering.statements import NUMBERED, swapped, updated
 
 DOCS = PAGES / "verification.md"
 
@@ -79,6 +79,25 @@ def test_what_a_machine_has_pinned_is_compared(scene, campaign):
         for column in COLUMNS["commits"]:
             assert scene.tamper([updated("commits", row, **{column: campaign.flipped("commits", row, column)})])
             assert not scene.opens("alice", pin), (known, column)
+
+
+def test_a_receipt_names_the_event_in_the_log(scene):
+    """Two versions of a token's stream that were exchanged lead nobody to the position of another event."""
+    for use in range(len(USED)):
+        events = [e for e in scene.rows["stored_events"] if e["originator_id"] == scene.token_of(use)]
+        assert scene.tamper(swapped("stored_events", events[0], events[-1], "originator_version"))
+        assert scene.resolved(use) is None, USED[use]
+
+
+@pytest.mark.parametrize("name", ["bob", "pay"])
+@pytest.mark.parametrize("table", ["tokens", "data_keys", "present_units"])
+def test_who_lacks_keys_finds_what_is_not_present(scene, campaign, table, name):
+    """Whoever cannot open a row sees by the present alone that it is not the one committed, at the same position."""
+    for change in (*campaign.flips(table), *campaign.older(table), *campaign.deletions(table)):
+        assert scene.tamper(change.statements)
+        found = scene.found(name)
+        assert {problem.position for problem in found} == set(change.expected), change.row
+        assert {problem.kind for problem in found} <= {"row", "data-key", "present"}, change.row
 
 
 @pytest.mark.parametrize("minutes", [-30, -1, 1, 9, 60])
