@@ -153,6 +153,7 @@ class Ledger(Reader):
             version=token.version,
             revision=token.revision,
             box_revision=token.box_revision,
+            position=0,
             card=self.contents.seal(place, codec.to_document(token)),
             box=box,
             plain=plain,

@@ -30,6 +30,13 @@ class LogReader(Protocol):
         """Return the stored units of the present; those that are not there are left out."""
 
 
+def placed(commit: Commit, stored_events: Sequence[Stored]) -> Commit:
+    """Return the commit, with the position in each row at which its events put it; others stay where they were."""
+    positions = {event.originator_id: position for position, event in enumerate(stored_events, commit.start)}
+    rows = [structs.replace(row, position=positions.get(row.token, row.position)) for row in commit.rows]
+    return structs.replace(commit, rows=rows) if rows else commit
+
+
 def assemble(commit: Commit, stored_events: Sequence[Stored], reader: LogReader) -> Written:
     """Return what the commit adds, its signed checkpoint included; ``Conflict`` if it is not the next one."""
     before = commit.parent

@@ -24,7 +24,7 @@ COLUMNS = {
     "log_nodes": ("number", "hash"),
     "present_units": ("unit", "data"),
     "tokens": (
-        *("token_id", "application_id", "name_tag", "version", "revision", "box_revision"),
+        *("token_id", "application_id", "name_tag", "version", "revision", "box_revision", "position"),
         *("card", "box", "plain", "fingerprints"),
     ),
     "data_keys": ("token_id", "wrapped"),

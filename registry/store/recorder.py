@@ -23,7 +23,7 @@ from msgspec import structs
 from registry.domain.events import Event
 from registry.errors import Conflict
 from registry.store import schema
-from registry.store.assembly import assemble
+from registry.store.assembly import assemble, placed
 from registry.store.connection import PRAGMAS, file_url, placeholders, unusable
 from registry.store.contents import Contents
 from registry.store.mapper import SealingMapper
@@ -39,9 +39,10 @@ _BATCH = 500
 
 
 _PUT_ROW = (
-    "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (token_id) DO UPDATE SET"
+    "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (token_id) DO UPDATE SET"
     " version = excluded.version, revision = excluded.revision, box_revision = excluded.box_revision,"
-    " card = excluded.card, box = excluded.box, plain = excluded.plain, fingerprints = excluded.fingerprints"
+    " position = excluded.position, card = excluded.card, box = excluded.box, plain = excluded.plain,"
+    " fingerprints = excluded.fingerprints"
 )
 
 
@@ -141,6 +142,7 @@ class CommitRecorder(SQLiteApplicationRecorder):
         number, start = (0, reader.end()[1]) if commit is None else (commit.number, commit.start)
         events = [_stored(event) for event in stored_events]
         if commit is not None and into is not None:
+            commit = placed(commit, events)
             into.append(assemble(commit, events, reader))
         c.executemany(
             self.insert_events_statement,

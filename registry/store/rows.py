@@ -98,6 +98,7 @@ class LoggedCommit(CommitColumns, frozen=True, array_like=True, kw_only=True):
 class TokenRow(Struct, frozen=True, array_like=True):
     """The current row of a token.
 
+    ``position`` is where the event of its version stands in the log; the store itself writes it.
     ``card`` is what is known of the token, sealed under ``audit``; ``box`` its credentials under their data key;
     ``plain`` the same credentials readable, for tokens that someone chose not to encrypt; ``fingerprints`` those of all
     values that its secret fields ever had, as ``tags.packed`` writes them; ``wrapped`` the data key, which lies in a
@@ -110,6 +111,7 @@ class TokenRow(Struct, frozen=True, array_like=True):
     version: Count
     revision: Count
     box_revision: Count
+    position: Count
     card: bytes
     box: bytes
     plain: bytes | None
@@ -129,6 +131,7 @@ class TokenRow(Struct, frozen=True, array_like=True):
             version=self.version,
             revision=self.revision,
             box_revision=self.box_revision,
+            position=self.position,
             card=self.card,
             box=self.box,
             plain=self.plain,

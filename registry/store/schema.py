@@ -45,6 +45,7 @@ TABLES = (
         version INTEGER NOT NULL,
         revision INTEGER NOT NULL,
         box_revision INTEGER NOT NULL,
+        position INTEGER NOT NULL,
         card BLOB NOT NULL,
         box BLOB NOT NULL,
         plain BLOB,

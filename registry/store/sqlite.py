@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 _PAGE = 500
 _LAST = 2**63 - 1
 _ROW = (
-    "SELECT token_id, application_id, name_tag, version, revision, box_revision, card, box, plain, fingerprints,"
-    " wrapped FROM tokens LEFT JOIN data_keys USING (token_id)"
+    "SELECT token_id, application_id, name_tag, version, revision, box_revision, position, card, box, plain,"
+    " fingerprints, wrapped FROM tokens LEFT JOIN data_keys USING (token_id)"
 )
 _LOGGED = (
     "position, number, author, at, originator_id, originator_version, topic, state"
@@ -210,13 +210,6 @@ class SQLiteStore:
         )
         rows = self._rows(statement, (originator, after, _LAST if until is None else until))
         return [typed(Stored, row, "stored_events") for row in rows]
-
-    def position(self, originator: str, version: int) -> int:
-        """Return the position of an event; ``IntegrityError`` if there is none at that place of the stream."""
-        statement = "SELECT position FROM stored_events WHERE originator_id = ? AND originator_version = ?"
-        for (position,) in self._rows(statement, (originator, version)):
-            return typed(Count, position, "stored_events")
-        raise IntegrityError(f"event {version} of {originator} is missing", "'verify' says more")
 
     def stream_version(self, originator: str) -> int:
         """Return the version of the stream's last event, 0 if there is none."""

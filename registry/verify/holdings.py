@@ -84,7 +84,7 @@ class Holdings:
         if end is None or end.loose:
             return self._checker.fault(row, None, ())
         states: Sequence[State] = end.outcome.states if end.outcome else ()
-        fault = self._checker.fault(row, end.version, states)
+        fault = self._checker.fault(row, (end.version, end.position), states)
         if fault and end.outcome and not end.outcome.certain:
             # One of its events is wrong, and known to be. What the row followed from it, the present must vouch for.
             found.loose += 1

@@ -30,6 +30,7 @@ class CurrentRow(Struct, frozen=True):
     version: Any
     revision: Any
     box_revision: Any
+    position: Any
     card: Any
     box: Any
     plain: Any
@@ -39,18 +40,15 @@ class CurrentRow(Struct, frozen=True):
     @classmethod
     def of(cls, row: Row, wrapped: object) -> "CurrentRow":
         """Return a row of the table, with what lies beside it."""
-        token, application, name_tag, version, revision, box_revision, *parts = row
-        card, box, plain, fingerprints = parts
-        return cls(
-            token, application, name_tag, version, revision, box_revision, card, box, plain, fingerprints, wrapped
-        )
+        columns = (*row, wrapped)
+        return cls(*columns)
 
     def digest(self, registry: bytes) -> bytes | None:
         """Return the digest by which the present knows the row; ``None`` if its columns are of other types."""
         if not is_id(self.token) or not (self.application is None or is_id(self.application)):
             return None
         blobs = (self.name_tag, self.card, self.box, self.fingerprints)
-        if not all(type(column) is int for column in (self.version, self.revision, self.box_revision)):
+        if not all(type(column) is int for column in (self.version, self.revision, self.box_revision, self.position)):
             return None
         if not all(isinstance(column, bytes) for column in blobs) or len(self.name_tag) != present.TAG_LENGTH:
             return None
@@ -65,6 +63,7 @@ class CurrentRow(Struct, frozen=True):
                 version=self.version,
                 revision=self.revision,
                 box_revision=self.box_revision,
+                position=self.position,
                 card=self.card,
                 box=self.box,
                 plain=self.plain,
@@ -89,14 +88,16 @@ class RowChecker:
         self._keys = keys
         self._decoder = card_decoder()
 
-    def fault(self, row: CurrentRow, version: int | None, states: Sequence[State]) -> Fault | None:
+    def fault(self, row: CurrentRow, last: tuple[int, int] | None, states: Sequence[State]) -> Fault | None:
         """Return what is wrong with a row whose columns are of the right types; ``None`` if nothing can be seen.
 
-        ``version`` is that of the token's last event, and ``states`` those that its events can have led to; where
-        nobody knows, they are ``None`` and empty.
+        ``last`` is version and position of the token's last event, and ``states`` those that its events can have led
+        to; where nobody knows, they are ``None`` and empty.
         """
-        if version is not None and row.version != version:
-            return Fault(problems.ROW, f"its version is {row.version}, that of the token's last event {version}")
+        if last is not None and (row.version, row.position) != last:
+            version, position = last
+            what = f"its version is {row.version}, at {row.position}, that of the token's last event {version}"
+            return Fault(problems.ROW, f"{what}, at {position}")
         try:
             token = self._card(row, states) if self._can_open(row) else None
         except RegistryError as error:

@@ -66,6 +66,7 @@ ROW: dict[str, Any] = {
     "version": 5,
     "revision": 4,
     "box_revision": 3,
+    "position": 9,
     "card": b"card",
     "box": b"box",
     "plain": b"plain",

@@ -35,6 +35,7 @@ ROW = {
     "version": 4,
     "revision": 3,
     "box_revision": 2,
+    "position": 5,
     "card": b"card",
     "box": b"box",
     "plain": None,
@@ -323,6 +324,7 @@ def test_wrong_tags_and_digests_are_refused():
         ("version", 5),
         ("revision", 2),
         ("box_revision", 3),
+        ("position", 6),
         ("card", b"car"),
         ("box", b"dbox"),
         ("plain", b""),
@@ -339,7 +341,7 @@ def test_a_digest_commits_to_each_column(column, value):
 
 def test_the_form_of_a_digest_is_fixed():
     """A row's digest is over its columns, each behind its length, with a byte before an optional value."""
-    number = [value.to_bytes(8, "big") for value in (4, 3, 2)]
+    number = [value.to_bytes(8, "big") for value in (4, 3, 2, 5)]
     parts = [b"token-registry/v1/present-row", bytes(range(32)), b"a" * 32, b"\x01app", b"t" * 32, *number]
     parts += [b"card", b"box", b"\x01p", b"prints", b"\x01w"]
     expected = hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()

@@ -127,9 +127,9 @@ def hashed_unit(unit, data):
 
 def digest(registry, row):
     """Return the digest of a current row with its wrapped key."""
-    token, application, tag, version, revision, box_revision, card, box, plain, prints, wrapped = row
+    token, application, tag, version, revision, box_revision, position, card, box, plain, prints, wrapped = row
     optional = [b"" if one is None else b"\x01" + one for one in (application and application.encode(), plain, wrapped)]
-    numbers = map(u64, (version, revision, box_revision))
+    numbers = map(u64, (version, revision, box_revision, position))
     parts = (token, optional[0], tag, *numbers, card, box, optional[1], prints, optional[2])
     return sha256(joined(label("present-row"), registry, *parts))
 

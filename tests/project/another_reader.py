@@ -73,7 +73,7 @@ class Reader:
     def current(self):
         """Return the current rows with their wrapped keys."""
         return self.rows(
-            "SELECT token_id, application_id, name_tag, version, revision, box_revision, card, box, plain,"
+            "SELECT token_id, application_id, name_tag, version, revision, box_revision, position, card, box, plain,"
             " fingerprints, wrapped FROM tokens LEFT JOIN data_keys USING (token_id)"
         )
 
@@ -95,7 +95,7 @@ class Reader:
         row = self.checked(self.name_tag(audience, name))
         if row is None:
             raise LookupError(name)
-        token, _, _, version, _, revision, card, box, plain, _, _ = row
+        token, _, _, version, _, revision, _, card, box, plain, _, _ = row
         return self.contents(token, version, "card", card), self.credentials(audience, token, revision, box, plain)
 
     def name_tag(self, audience, name):

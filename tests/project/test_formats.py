@@ -86,7 +86,7 @@ def test_another_reader_compares_values(reader):
     assert changed[1]["fingerprints"]["api_secret"] == reader.fingerprint(card["id"], "api_secret", "secret").hex()
     had = [("api_key", "key"), ("api_secret", "secret"), ("api_secret", "new")]
     row = next(row for row in reader.current() if row[0] == card["id"])
-    assert row[9] == b"".join(sorted(reader.fingerprint(card["id"], *one) for one in had))
+    assert row[10] == b"".join(sorted(reader.fingerprint(card["id"], *one) for one in had))
 
 
 def test_only_documented_keys_are_stored(reader):

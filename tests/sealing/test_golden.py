@@ -160,7 +160,7 @@ def test_the_leaf_of_an_event_is_the_same():
 
 def test_the_digest_of_a_row_is_the_same():
     """The digest is over every column, the wrapped data key included, recomputed by the library and by hand."""
-    numbers = [number.to_bytes(8, "big") for number in (5, 4, 3)]
+    numbers = [number.to_bytes(8, "big") for number in (5, 4, 3, 9)]
     parts = [REGISTRY, b"11" * 16, b"\x01" + b"cc" * 16, KEY, *numbers, b"card", b"box", b"\x01plain"]
     parts += [bytes(16) + b"\xff" * 16, b"\x01wrapped"]
     digest = hashlib.sha256(by_hand(b"token-registry/v1/present-row", *parts)).digest()

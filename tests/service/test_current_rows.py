@@ -8,7 +8,7 @@ from registry.service.current_rows import CurrentRows
 from registry.store.following import Follower
 from tests.service.attacks import edit, fields, fill, query, tamper, token
 
-COLUMNS = ("application_id", "version", "revision", "box_revision", "card", "box", "plain")
+COLUMNS = ("application_id", "version", "revision", "box_revision", "position", "card", "box", "plain")
 OTHERS = {"application_id": "c" * 32, "card": b"card", "box": b"box", "plain": b"{}"}
 NOT_CURRENT = "the row is not the token's current one"
 MISSING = "a name that has no current row: the row of a current token is missing"
@@ -102,7 +102,9 @@ def test_a_row_under_another_name_is_not_that_names(rows, zoom, path):
 
 def test_a_row_more_is_noticed(rows, zoom, path):
     """A planted row is nobody's, under its own name and among all."""
-    columns = "application_id, x'{}', version, revision, box_revision, card, box, plain, fingerprints".format("7" * 64)
+    columns = "application_id, x'{}', version, revision, box_revision, position, card, box, plain, fingerprints".format(
+        "7" * 64
+    )
     tamper(path, f"INSERT INTO tokens SELECT '{'7' * 32}', {columns} FROM tokens LIMIT 1")
     for read in (lambda: rows.by_id("7" * 32), lambda: rows.by_tag(bytes.fromhex("7" * 64))):
         with pytest.raises(IntegrityError, match="the row belongs to no current token"):

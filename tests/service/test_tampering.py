@@ -275,7 +275,7 @@ TABLES = {
     "present_units": ("unit", "data"),
     "tokens": (
         *("token_id", "application_id", "name_tag", "version", "revision"),
-        *("box_revision", "card", "box", "plain", "fingerprints"),
+        *("box_revision", "position", "card", "box", "plain", "fingerprints"),
     ),
     "data_keys": ("token_id", "wrapped"),
 }

@@ -27,7 +27,7 @@ def tag(name):
     return hashlib.sha256(str(name).encode()).digest()
 
 
-def row(number, *, name=None, version=1, application=None, plain=None, fingerprints=b"", wrapped=b"k"):
+def row(number, *, name=None, version=1, application=None, plain=None, fingerprints=b"", wrapped=b"k", position=0):
     """Return a current row, under the tag of its number unless it has a name."""
     return TokenRow(
         token=token_id(number),
@@ -36,6 +36,7 @@ def row(number, *, name=None, version=1, application=None, plain=None, fingerpri
         version=version,
         revision=1,
         box_revision=1,
+        position=position,
         card=b"card %d" % number,
         box=b"box %d" % number,
         plain=plain,

@@ -168,7 +168,7 @@ class Forger:
         """Put rows in the place of those of the same tokens or names."""
         for row in rows:
             columns = structs.astuple(row)
-            self.sql("INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", columns[:-1])
+            self.sql("INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", columns[:-1])
             self.sql("INSERT OR REPLACE INTO data_keys VALUES (?, ?)", (row.token, row.wrapped))
 
     def hide(self, token: str) -> None:

@@ -31,6 +31,7 @@ ROW_COLUMNS = {
     "version": "version + 1",
     "revision": "revision + 1",
     "box_revision": "box_revision - 1",
+    "position": "position - 1",
     "card": "substr(card, 1, length(card) - 1) || x'00'",
     "box": "substr(box, 1, length(box) - 1) || x'00'",
     "plain": "x'7b7d'",
@@ -239,7 +240,9 @@ def test_a_missing_row_is_found(rich, name):
 @pytest.mark.parametrize("name", READERS)
 def test_a_row_of_no_token_is_found(rich, name):
     """A row without events belongs to no position."""
-    new = "'{}', application_id, zeroblob(32), version, revision, box_revision, card, box, plain, x''".format("e" * 32)
+    new = "'{}', application_id, zeroblob(32), version, revision, box_revision, position, card, box, plain, x''".format(
+        "e" * 32
+    )
     damage(rich, f"INSERT INTO tokens SELECT {new} FROM tokens LIMIT 1")
     size = size_of(rich)
     assert found(rich, name) == [(size, "row")]
