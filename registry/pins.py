@@ -85,7 +85,7 @@ class Pin(Struct, frozen=True):
 
     def knowing(self, accepted: Iterable[bytes]) -> "Pin":
         """Return the same pin, which knows of these accepted rollbacks too."""
-        if self.seen is None or self.accepted.issuperset(accepted):
+        if self.seen is None:
             return self
         return structs.replace(self, seen=structs.replace(self.seen, accepted=self.accepted.union(accepted)))
 

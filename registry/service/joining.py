@@ -64,11 +64,13 @@ def join(
         with store.snapshot():
             log = _told(store, registry, invitation)
             log.advance(store)
-            for other in pins.of_registry(registry):
+            others = pins.of_registry(registry)
+            for other in others:
                 _check_seen(store, log, other)
         # A machine whose identity is no member pins nothing: what it was told may be wrong altogether.
         ledger = Ledger(store, pin, identity, around, pins if known else None, log=None if known else log)
-        move(pins, known, pin_of(url, ledger.log), path)
+        accepted = frozenset[bytes]().union(*(other.accepted for other in others))
+        move(pins, known, pin_of(url, ledger.log).knowing(accepted), path)
         return Joined(whoami(ledger), invitation is None, remember_url(settings))
     finally:
         store.close()

@@ -76,6 +76,11 @@ class PinKeeper:
         self._path = path
         self._kept_at = 0.0
 
+    @property
+    def accepted(self) -> frozenset[bytes]:
+        """The links of the accepted rollbacks that do not count again."""
+        return self._pin.accepted
+
     def parts(self) -> tuple[Pins | None, Pin]:
         """Return what another keeper of the same pin is made of."""
         return self._pins, self._pin

@@ -110,17 +110,20 @@ class Reader:
         store = self.store.again()
         try:
             log = Follower(self.registry, self.log.head, self.roster, self.log.roster_events)
-            pins, pin = self._pin.parts() if remembers else (None, Pin("", self.registry))
+            pins, pin = self._pin.parts() if remembers else (None, self._seen())
             return type(self)(store, pin, self.identity, self.surroundings, pins, log=log)
         except BaseException:
             store.close()
             raise
 
+    def _seen(self) -> Pin:
+        return pin_of("", self.log).knowing(self._pin.accepted)
+
     def moved(self) -> Self:
         """Return a reader of the file that lies at the store's path now; it must go on from what was verified here."""
         store = SQLiteStore.open(self.store.path)
         try:
-            pin = pin_of("", self.log)
+            pin = self._seen()
             with store.snapshot():
                 log, _ = recall(store, pin)
             return type(self)(store, pin, self.identity, self.surroundings, None, log=log)
