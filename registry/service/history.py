@@ -106,7 +106,7 @@ class Reading:
         return found
 
     def _has_stream(self, stream: str) -> bool:
-        if not self._ledger.store.stream_version(stream):
+        if self._ledger.store.newest_of(stream, self.size) is None:
             return False
         if self._as_of is None:
             return True

@@ -212,11 +212,10 @@ class SQLiteStore:
             return typed(Count, position, "stored_events")
         raise IntegrityError(f"event {version} of {originator} is missing", "'verify' says more")
 
-    def stream_version(self, originator: str) -> int:
-        """Return the version of the stream's last event, 0 if there is none."""
-        statement = "SELECT COALESCE(MAX(originator_version), 0) FROM stored_events WHERE originator_id = ?"
-        version: int = self._rows(statement, (originator,))[0][0]
-        return version
+    def newest_of(self, originator: str, end: int) -> LoggedEvent | None:
+        """Return the event of a stream with the highest version before a position, ``None`` if there is none."""
+        chosen = "originator_id = ? AND +position < ? ORDER BY originator_version DESC LIMIT 1"
+        return next((_logged(row) for row in self._rows(f"SELECT {_LOGGED} WHERE {chosen}", (originator, end))), None)
 
     def events(self, start: int = 0, topics: Sequence[str] = (), end: int | None = None) -> Iterator[LoggedEvent]:
         """Yield the events of the history in their order, from a position on and before another, a page at a time."""
