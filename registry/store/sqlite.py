@@ -229,11 +229,9 @@ class SQLiteStore:
             start = page[-1][0] + 1 if page else start
 
     def events_of(self, originator: str, topics: Sequence[str], end: int) -> list[LoggedEvent]:
-        """Return the events of one stream with these topics that lie before a position."""
-        statement = (
-            f"SELECT {_LOGGED} WHERE originator_id = ? AND position < ? AND topic IN ({placeholders(topics)})"
-            " ORDER BY originator_version"
-        )
+        """Return the events of one stream that lie before a position: all, or those with these topics."""
+        chosen = f"AND topic IN ({placeholders(topics)})" if topics else ""
+        statement = f"SELECT {_LOGGED} WHERE originator_id = ? AND +position < ? {chosen} ORDER BY originator_version"
         return [_logged(row) for row in self._rows(statement, (originator, end, *topics))]
 
     def row_by_tag(self, tag: bytes) -> TokenRow | None:
