@@ -2,7 +2,8 @@
 
 import pytest
 
-from registry import IntegrityError, TokenEdit
+from registry import EvidenceQuery, HistoryQuery, IntegrityError, NewToken, TokenEdit
+from registry.service.history import Reading
 from tests.members.team import fields, secret_of
 
 
@@ -39,3 +40,58 @@ def test_no_exposed_token_looks_safe_for_a_hidden_event(team, exposed, how):
     team.sql(how.format("f" * 32), (exposed,))
     with pytest.raises(IntegrityError, match=r"are missing|is not the one committed"):
         listed(team)
+
+
+@pytest.fixture
+def former(team):
+    """Return the id of a token Mail that was removed, after which another took the name."""
+    gone = team.do("alice", lambda r: r.tokens.remove("Mail")).id
+    team.do("alice", lambda r: r.tokens.add(NewToken(name="Mail", provider="zoom", fields=fields("new"))))
+    return gone
+
+
+QUERIES = {"name": {"token": "Mail"}, "id": {"token": None}}
+READS = {
+    "history": lambda r, _, query: r.history(HistoryQuery(**query)),
+    "export": lambda r, _, query: next(r.export(HistoryQuery(**query))),
+    "evidence": lambda r, folder, query: r.evidence.export(folder, EvidenceQuery(**query)),
+}
+AWAY = {
+    "topic": "UPDATE stored_events SET topic = 'token.described' WHERE originator_id = ? AND topic = 'token.created'",
+    "stream": f"UPDATE stored_events SET originator_id = '{'f' * 32}' WHERE originator_id = ?",
+    "gone": "DELETE FROM stored_events WHERE originator_id = ?",
+}
+REFUSED = r"not the ones committed|lost its beginning|does not belong to its key"
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("away", AWAY.values(), ids=AWAY)
+def test_no_bearer_of_a_name_is_left_out(team, former, tmp_path, monkeypatch, away, read, query):
+    """Which tokens are meant is found in events that are proven to be all there are, also if they are put back."""
+    query, real = {"token": query["token"] or former}, Reading.wanted
+    rows = team.sql("SELECT * FROM stored_events WHERE originator_id = ?", (former,))
+
+    def wanted(reading, asked):
+        team.sql(away, (former,))
+        try:
+            return real(reading, asked)
+        finally:
+            for row in rows:
+                team.sql("DELETE FROM stored_events WHERE position = ?", (row[4],))
+                team.sql("INSERT INTO stored_events VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    with team.open("bob") as bob:
+        monkeypatch.setattr(Reading, "wanted", wanted)
+        with pytest.raises(IntegrityError, match=REFUSED):
+            read(bob, tmp_path / "evidence", query)
+    assert not (tmp_path / "evidence").exists()
+
+
+@pytest.mark.parametrize("away", AWAY.values(), ids=AWAY)
+def test_no_name_is_left_out_before_an_export_goes_on(team, former, away):
+    """What tokens are called behind a position is read from all that lies before it."""
+    last = team.do("bob", lambda r: len(list(r.history()))) - 3
+    team.sql(away, (former,))
+    with team.open("bob") as bob, pytest.raises(IntegrityError, match=REFUSED):
+        list(bob.export(after=last))
