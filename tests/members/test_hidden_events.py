@@ -95,3 +95,30 @@ def test_no_name_is_left_out_before_an_export_goes_on(team, former, away):
     team.sql(away, (former,))
     with team.open("bob") as bob, pytest.raises(IntegrityError, match=REFUSED):
         list(bob.export(after=last))
+
+
+def created(team, name, app=None):
+    """Return the id of a new token."""
+    new = NewToken(name=name, application=app, provider="zoom", fields=fields(name))
+    return team.do("alice", lambda r: r.tokens.add(new)).token.id
+
+
+@pytest.mark.parametrize("table", ["tokens", "data_keys"])
+def test_an_app_that_watches_misses_no_token_whose_row_is_hidden(team, table):
+    """That a new token has no row any more is proven before it counts as gone."""
+    with team.open("till") as till, till.changes(timeout=0) as changes:
+        team.sql(f"DELETE FROM {table} WHERE token_id = ?", (created(team, "Fresh"),))
+        with pytest.raises(IntegrityError, match=r"not the ones committed|is not the token's current one"):
+            next(changes)
+
+
+def test_an_app_that_watches_is_told_of_tokens_that_came_and_went(team):
+    """A token that is gone again is no integrity failure, and one that stayed is told."""
+    with team.open("till") as till, till.changes(timeout=0) as changes:
+        created(team, "Gone")
+        team.do("alice", lambda r: r.tokens.remove("Gone"))
+        stayed = created(team, "Stayed")
+        created(team, "Elsewhere", "Survey")
+        told = [[event.token_id for event in change.events] for change in changes]
+    assert [len(events) for events in told] == [0, 1, 1, 0]
+    assert told[2] == [stayed]
