@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 from registry.domain.roster import APP
 from registry.domain.token_events import TokenCreated, TokenDeleted, TokenEvent
@@ -126,6 +126,8 @@ class _Own:
         self._tokens: set[str] = set()
         self._unknown: set[str] = set()
         self._as_of = -1
+        self._there: tuple[bytes, Mapping[str, ApplicationId | None]] = b"", {}
+        """The root of a present, and the applications of all tokens in it."""
         self._topics = {topic for topic, kind in topics().items() if issubclass(kind, TokenEvent)}
 
     def told(self, ledger: Ledger, events: Sequence[LoggedEvent]) -> tuple[TokenChange, ...]:
@@ -145,6 +147,18 @@ class _Own:
         self._application, self._as_of = ledger.member.application, ledger.head.size
         self._tokens = {row.token for row in ledger.rows.all() if self._is_own(row.application)}
 
+    def _all(self, ledger: Ledger) -> Mapping[str, ApplicationId | None]:
+        """Return the tokens that there are, of which none was hidden: where a row is missing, they say that it is gone.
+
+        An app cannot open a token's name, by which the present could be asked for this one alone. So all rows are read,
+        once for each state that they are in.
+        """
+        root, there = self._there
+        if root != ledger.head.present:
+            there = {row.token: row.application for row in ledger.rows.all()}
+            self._there = ledger.head.present, there
+        return there
+
     def _is_own(self, application: ApplicationId | None) -> bool:
         return application is None or application == self._application
 
@@ -153,9 +167,10 @@ class _Own:
         if topic == TokenCreated.TOPIC and logged.position >= self._as_of:
             with ledger.glance():
                 row = ledger.rows.by_id(TokenId(token))
-            if row is None:
+                there = {token: row.application} if row is not None else self._all(ledger)
+            if token not in there:
                 self._unknown.add(token)
-            elif self._is_own(row.application):
+            elif self._is_own(there[token]):
                 self._tokens.add(token)
         if topic != TokenDeleted.TOPIC:
             return token in self._tokens

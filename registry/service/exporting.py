@@ -10,6 +10,7 @@ from registry.log.checkpoint import origin
 from registry.log.note import encode_base64
 from registry.service.history import HistoryQuery, Reading
 from registry.service.ledger import Ledger
+from registry.store.rows import LoggedEvent
 from registry.views.history import HistoryFilter, Told, told
 from registry.views.names import NAMING_TOPICS, Names
 from registry.views.subjects import subject
@@ -34,9 +35,10 @@ def _known(form: str) -> ExportFormat:
 
 def _records(registry: bytes, reading: Reading, wanted: HistoryFilter, after: int | None) -> Iterator[Record]:
     names = Names(reading.directory, partial=reading.lenient)
-    if after is not None and after < reading.size - 1:  # most often, nothing has happened since the last export
-        _name(reading, wanted, names, after)
-    log = reading.events(0 if after is None else after + 1)
+    if after is None or after >= reading.size - 1:  # most often, nothing has happened since the last export
+        log = reading.events(0 if after is None else after + 1)
+    else:
+        log = _behind(reading, wanted, names, after)
     for one in told(log, reading.opened, names, wanted):
         yield record(registry, one, names)
 
@@ -55,10 +57,14 @@ def record(registry: bytes, one: Told, names: Names) -> Record:
     )
 
 
-def _name(reading: Reading, wanted: HistoryFilter, names: Names, last: int) -> None:
-    """Learn what tokens are called behind a position; nothing else before it needs to be opened."""
-    for logged in reading.events(topics=NAMING_TOPICS):
+def _behind(reading: Reading, wanted: HistoryFilter, names: Names, last: int) -> Iterator[LoggedEvent]:
+    """Yield the events behind a position, where ``names`` have learnt what tokens are called.
+
+    Nothing else before it needs to be opened, but all of it is read: only the whole history proves that no name was
+    left out.
+    """
+    for logged in reading.events():
         if logged.position > last:
-            break
-        if wanted.may_concern(logged):
+            yield logged
+        elif logged.stored.topic in NAMING_TOPICS and wanted.may_concern(logged):
             names.follow(reading.opened(logged))

@@ -11,7 +11,7 @@ from registry.domain.events import Context, Event
 from registry.domain.roster import ADMIN
 from registry.domain.roster_events import ProblemAcknowledged, RosterEvent
 from registry.domain.token import Token
-from registry.errors import ClockBehind, Conflict
+from registry.errors import ClockBehind, Conflict, IntegrityError
 from registry.invitation import Invitation, checkpoint_hash
 from registry.log import problems
 from registry.sealing.envelope import Place
@@ -20,6 +20,7 @@ from registry.service.reader import CARD, Reader
 from registry.store import codec
 from registry.store.contents import Contents
 from registry.store.following import is_too_late
+from registry.store.proven import ProvenLog
 from registry.store.rows import Commit, LoggedCommit, TokenRow
 from registry.values import CLOCK_SKEW, TokenId, parse_reason
 
@@ -35,6 +36,9 @@ class Turn(Struct, frozen=True):
 
 class Ledger(Reader):
     """Reads what is there, checks it, and writes commits. One instance serves one member and one store."""
+
+    _own_version = 0
+    """The version of the last event in the member's own stream that was committed here; 0 for none."""
 
     def invitation(self) -> Invitation:
         """Return what a newcomer must find in the store from now on."""
@@ -118,6 +122,8 @@ class Ledger(Reader):
             self.log.adopt(written)
             self._store_version = self.store.version()  # this is one's turn: nobody else has committed since
             self._pin.keep(self.log, at_once=False)
+        own = [event.originator_version for event in events if event.originator_id == self.member.id]
+        self._own_version = max([self._own_version, *own])
 
     def roster_facts(self, turn: Turn) -> dict[str, Any]:
         """Return what the next event of the roster has in common with every other."""
@@ -129,8 +135,17 @@ class Ledger(Reader):
         }
 
     def next_version(self, stream: str) -> int:
-        """Return the version that the stream's next event takes."""
-        return self.store.stream_version(stream) + 1
+        """Return the version that the stream's next event takes; what it follows is proven to be in the log.
+
+        Otherwise whoever holds the database could choose the version that is signed here.
+        """
+        newest = self.store.newest_of(stream, self.head.size)
+        version = 0
+        if newest is not None:
+            version = ProvenLog(self.store, self.registry, self.head).check(newest).stored.originator_version
+        if stream == self.member.id and version < self._own_version:
+            raise IntegrityError(f"event {self._own_version} of {stream} is missing", "'verify' says more")
+        return version + 1
 
     def to_change(self, token: Token) -> Token:
         """Return the token so that its next event comes behind all that stands in its stream.
@@ -139,7 +154,7 @@ class Ledger(Reader):
         """
         if not self.roster.acknowledged:
             return token
-        return structs.replace(token, version=max(token.version, self.store.stream_version(token.id)))
+        return structs.replace(token, version=max(token.version, self.next_version(token.id) - 1))
 
     def row(
         self, token: Token, *, box: bytes, plain: bytes | None, fingerprints: bytes, wrapped: bytes | None

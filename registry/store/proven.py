@@ -122,5 +122,8 @@ class ProvenLog:
         try:
             merkle.verify_inclusion(hashed, logged.position, size, proof, self._head.root)
         except IntegrityError:
-            raise IntegrityError(f"the event at position {logged.position} is not the one committed", _HINT) from None
+            raise IntegrityError(
+                f"the event at position {logged.position} is not the one committed, or nodes of the log were changed",
+                _HINT,
+            ) from None
         return logged

@@ -211,11 +211,10 @@ class SQLiteStore:
         rows = self._rows(statement, (originator, after, _LAST if until is None else until))
         return [typed(Stored, row, "stored_events") for row in rows]
 
-    def stream_version(self, originator: str) -> int:
-        """Return the version of the stream's last event, 0 if there is none."""
-        statement = "SELECT COALESCE(MAX(originator_version), 0) FROM stored_events WHERE originator_id = ?"
-        version: int = self._rows(statement, (originator,))[0][0]
-        return version
+    def newest_of(self, originator: str, end: int) -> LoggedEvent | None:
+        """Return the event of a stream with the highest version before a position, ``None`` if there is none."""
+        chosen = "originator_id = ? AND +position < ? ORDER BY originator_version DESC LIMIT 1"
+        return next((_logged(row) for row in self._rows(f"SELECT {_LOGGED} WHERE {chosen}", (originator, end))), None)
 
     def events(self, start: int = 0, topics: Sequence[str] = (), end: int | None = None) -> Iterator[LoggedEvent]:
         """Yield the events of the history in their order, from a position on and before another, a page at a time."""
@@ -229,11 +228,9 @@ class SQLiteStore:
             start = page[-1][0] + 1 if page else start
 
     def events_of(self, originator: str, topics: Sequence[str], end: int) -> list[LoggedEvent]:
-        """Return the events of one stream with these topics that lie before a position."""
-        statement = (
-            f"SELECT {_LOGGED} WHERE originator_id = ? AND position < ? AND topic IN ({placeholders(topics)})"
-            " ORDER BY originator_version"
-        )
+        """Return the events of one stream that lie before a position: all, or those with these topics."""
+        chosen = f"AND topic IN ({placeholders(topics)})" if topics else ""
+        statement = f"SELECT {_LOGGED} WHERE originator_id = ? AND +position < ? {chosen} ORDER BY originator_version"
         return [_logged(row) for row in self._rows(statement, (originator, end, *topics))]
 
     def row_by_tag(self, tag: bytes) -> TokenRow | None:

@@ -58,7 +58,7 @@ def test_nothing_is_signed_over_nodes_that_were_changed(path, founded, around, s
     before = contents(path)
     with (
         open_registry(founded, surroundings=around) as registry,
-        pytest.raises(IntegrityError, match=r"nodes of the log (were changed|are missing)"),
+        pytest.raises(IntegrityError, match=r"nodes? (\d+ )?of the log (were changed|are missing|is missing)"),
     ):
         change(registry)
     assert [text for text in signed if b"commit " in text] == []
@@ -119,3 +119,21 @@ def _disclosed(ledger):
     made, row = ledger.context(), next(ledger.store.rows())
     place = {"originator_id": ledger.member.id, "originator_version": version, "token": row.token, "revision": 1}
     return TokenDisclosed(**place, **structs.asdict(made), purpose="reveal")
+
+
+CHOSEN = [(value, anew) for value in (2**63 - 1, 1000, 1.5, "x", b"y") for anew in (True, False)]
+
+
+@pytest.mark.parametrize(("value", "anew"), [*CHOSEN, (0, False), (-1, False)])
+def test_no_version_is_signed_that_the_store_chose(path, founded, around, signed, value, anew):
+    """Which version comes next follows from an event that is proven to be in the log, whatever its row says now."""
+    with open_registry(founded, surroundings=around) as registry:
+        registry.tokens.reveal("Zoom", "api_key")
+        newest = query(path, "SELECT MAX(position) FROM stored_events")[0][0]
+        tamper(path, f"UPDATE stored_events SET originator_version = ? WHERE position = {newest}", parameters=(value,))
+        before = contents(path)
+        del signed[:]
+        with open_registry(founded, surroundings=around) as other, pytest.raises(IntegrityError):
+            (other if anew else registry).tokens.reveal("Zoom", "api_key")
+    assert signed == []
+    assert contents(path) == before

@@ -44,7 +44,7 @@ def test_an_empty_store_has_no_head(store):
     """Before its first commit a store is empty in every respect."""
     assert store.head() is store.commit(0) is store.commit_of_size(0) is None
     assert list(store.events()) == list(store.rows()) == list(store.commits()) == []
-    assert store.stream_version(token_id(1)) == store.size() == 0
+    assert (store.newest_of(token_id(1), 9), store.size()) == (None, 0)
     assert store.row(token_id(1)) is None
     assert store.nodes(range(3)) == store.units(range(3)) == {}
 
@@ -126,8 +126,9 @@ def test_streams_are_read_apart(writer, founding):
     stream = writer.store.stream(token_id(1))
     assert [writer.contents.event(stored) for stored in stream] == [first, second]
     assert writer.store.stream(token_id(1), after=1) == stream[1:]
-    assert writer.store.stream_version(token_id(1)) == 2
-    assert writer.store.stream_version(founding.event.originator_id) == 1
+    assert writer.store.newest_of(token_id(1), 9).stored == stream[-1]
+    assert writer.store.newest_of(token_id(1), 2).stored == stream[0]
+    assert writer.store.newest_of(founding.event.originator_id, 9).position == 0
 
 
 def test_what_one_commit_writes_is_there_after_it(writer):
@@ -162,7 +163,7 @@ def test_a_dropped_token_leaves_its_events_only(writer):
     assert list(store.rows()) == [row(2, position=2)]
     with closing(sqlite3.connect(store.path)) as connection:
         assert connection.execute("SELECT token_id FROM data_keys").fetchall() == [(token_id(2),)]
-    assert store.stream_version(token_id(1)) == 2
+    assert store.newest_of(token_id(1), 9).stored.originator_version == 2
 
 
 def test_names_may_change_hands_within_a_commit(writer):
