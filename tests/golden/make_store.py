@@ -37,14 +37,13 @@ def lived(team: Team) -> str:
     return invitation
 
 
-def seen(registry: Registry, role: str) -> dict[str, object]:
+def seen(registry: Registry) -> dict[str, object]:
     """Return what a member sees of the registry."""
-    if role == "app":
-        names = ("Mail", "Zoom")
-        return {name: {k: v.reveal() for k, v in registry.resolve(name).fields.items()} for name in names}
+    if registry.whoami().role == "app":
+        return {name: {k: v.reveal() for k, v in registry.resolve(name).fields.items()} for name in ("Mail", "Zoom")}
     return {
         "tokens": [view.document() for view in registry.tokens.list()],
-        "history": [entry.document() for entry in registry.history()],
+        "history": [entry.document() for entry in registry.history(diff=True)],
         "members": [member.name for member in registry.members.list()],
     }
 
@@ -56,8 +55,9 @@ def main() -> None:
     with TemporaryDirectory() as root:
         team = founded_team(Path(root))
         (folder / "invitation.txt").write_text(lived(team), encoding="utf-8")
-        expected = {name: team.do(name, lambda r: seen(r, r.whoami().role)) for name in MEMBERS[:2]}
-        expected["checkpoint"] = team.do("alice", lambda r: r.log.checkpoint().signed)
+        (folder / "checkpoint").write_text(team.do("bob", lambda r: r.log.checkpoint().signed), encoding="utf-8")
+        team.do("bob", lambda r: r.evidence.export(folder / "evidence", reason="for ever"))
+        expected = {name: team.do(name, seen) for name in reversed(MEMBERS)}
         (folder / "expected.json").write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n", "utf-8")
         for name in MEMBERS:
             (folder / f"{name}.identity").write_bytes((team.root / name / "identity").read_bytes())
