@@ -1,0 +1,110 @@
+"""Measure what does not show on one small registry: memory over a long history, and many processes at once.
+
+::
+
+    python -m tests.benchmarks.bench_scale [--events EVENTS] [--commits COMMITS] [--folder FOLDER]
+"""
+
+import argparse
+import multiprocessing
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from registry import Settings, open_registry
+from tests.benchmarks import subjects
+from tests.benchmarks.bench_log import grown
+from tests.benchmarks.harness import Row, table
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PEAK = """
+import resource, sys
+from cli.main import run
+try:
+    run()
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+_PROCESSES = 8
+_TOKENS = 100
+
+
+def peak(home: Path, *arguments: str) -> float:
+    """Return the most memory that a command held, in MiB."""
+    environment = {**os.environ, "TOKEN_REGISTRY_HOME": str(home), "PYTHONPATH": str(_ROOT)}
+    command = [sys.executable, "-c", _PEAK, *arguments]
+    ran = subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return int(ran.stderr.split()[-1]) / 1024
+
+
+def memory(folder: Path, events: int) -> list[Row]:
+    """Compare what commands hold over a long history with what ``--version`` holds."""
+    home = folder / "long"
+    grown(home, events)
+    start = median(peak(home, "--version") for _ in range(3))
+    rows = []
+    for command in (("list",), ("history",), ("export",)):
+        over = peak(home, *command) - start
+        what = f"`{command[0]}` of {events:,} events, memory over start-up"
+        rows.append(Row(what, f"{over:.0f} MiB", f"{start:.0f} MiB", goal="<= 60 MiB"))
+    return rows
+
+
+def committing(home: Path, begun: float, count: int, number: int) -> list[float]:
+    """Change a token as often as that, and return how long each change waited and took."""
+    taken = []
+    with open_registry(subjects.settings_in(home)) as registry:
+        time.sleep(max(0.0, begun - time.time()))
+        for turn in range(count):
+            start = time.perf_counter()
+            serial = number * 1_000_000 + turn
+            registry.tokens.edit(f"Token {serial % _TOKENS}", subjects.described(serial))
+            taken.append(time.perf_counter() - start)
+    return taken
+
+
+def rate_of(home: Path, processes: int, commits: int) -> tuple[float, float, Settings]:
+    """Return how many commits a second several processes make together, and the longest wait."""
+    with subjects.registry_in(home) as registry:
+        registry.importing.run([subjects.new_token(number) for number in range(_TOKENS)])
+        size = registry._ledger.head.size
+    begun = time.time() + 2
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        work = [(home, begun, commits // processes, number + 1) for number in range(processes)]
+        taken = pool.starmap(committing, work)
+        ended = time.time()
+    with open_registry(subjects.settings_in(home)) as registry:
+        assert registry._ledger.head.size == size + commits // processes * processes, "a commit was lost"
+        assert len(list(registry.history())) == registry._ledger.head.size
+    return commits / (ended - begun), max(map(max, taken)), subjects.settings_in(home)
+
+
+def together(folder: Path, commits: int) -> Row:
+    """Compare eight processes that commit at once with one."""
+    alone, _, _ = rate_of(folder / "one", 1, commits)
+    many, longest, _ = rate_of(folder / "many", _PROCESSES, commits)
+    what = f"{commits:,} commits from {_PROCESSES} processes at once; the longest wait {longest:.2f} s"
+    return Row(what, f"{many:,.0f} /s", f"{alone:,.0f} /s from one", f"{many / alone:.2f}", ">= 0.6, <= 2 s")
+
+
+def main() -> None:
+    """Run everything and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=1_000_000, help="how long the history is")
+    parser.add_argument("--commits", type=int, default=2_000, help="how many commits are made at once")
+    parser.add_argument("--folder", help="where to work (default: the temporary folder)")
+    arguments = parser.parse_args()
+    print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}\n")
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        rows = [together(Path(folder), arguments.commits)]
+        rows += memory(Path(folder), arguments.events)
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
