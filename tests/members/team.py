@@ -131,7 +131,7 @@ class Team:
         shutil.copytree(self.root, root)
         other = Team(root)
         other.ids = dict(self.ids)
-        other.around = structs.replace(self.around, clock=Clock(self.around.clock()))
+        other.around = structs.replace(self.around, clock=Clock(self.around.clock.now))
         for name in MEMBERS:
             other.pins(name).put(structs.replace(self.pin(name), url=store_url(other.store)))
         return other
