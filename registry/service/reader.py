@@ -90,6 +90,11 @@ class Reader:
             raise IntegrityError("the store has lost its commits", "restore it from a backup")
         return self.log.head
 
+    @property
+    def followed(self) -> int:
+        """As of which change of the store the log was followed to its end; 0 for none."""
+        return self._store_version
+
     def _unacknowledged(self) -> list[Problem]:
         known = self.roster.acknowledged
         return [problem for problem in self.log.problems if (problem.position, problem.kind) not in known]

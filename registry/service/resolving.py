@@ -101,9 +101,12 @@ class Resolver:
     def _renewed(self, key: _Key) -> Resolved:
         if self._closed:
             raise Unusable("this registry was closed", "open it anew")
-        ledger = self._followed()
+        ledger = self._in_place()
         asked = _asked(key)
-        answer = self._asked_anew(ledger, asked)
+        # One look at the store for all: following the log, finding the row, and knowing as of when both are right.
+        with ledger.glance():
+            self._go_on(ledger)
+            answer = self._asked_anew(ledger, asked)
         self._note(ledger, answer, asked)
         if len(self._current) >= _MOST:
             self._current.clear()
@@ -114,8 +117,8 @@ class Resolver:
         if self._ledger is not None:
             self._note(self._ledger, self._opened[resolved.token_id], _asked(key))
 
-    def _followed(self) -> Ledger:
-        """Return the ledger, having followed the log to its present end; what was answered before is to be checked."""
+    def _in_place(self) -> Ledger:
+        """Return the ledger of the file that lies at the store's path now."""
         ledger = self._ledger
         if ledger is None:
             ledger = self._ledger = self._parent.twin()
@@ -125,22 +128,22 @@ class Resolver:
             former.close()
             ledger = self._ledger
             self._noted.clear()  # what was recorded in the other file may have been given up with it
+        return ledger
+
+    def _go_on(self, ledger: Ledger) -> None:
+        """Go on to what the log was just followed to: what was answered before is to be checked."""
         if not self._unchanged():
             self._current.clear()
-            version = ledger.store.version()
-            ledger.refresh()
             self._every = ledger.roster.policy("record-resolves") == "every"
-            self._unchanged = ledger.store.unchanged_since(version)
-        return ledger
+            self._unchanged = ledger.store.unchanged_since(ledger.followed)
 
     def _asked_anew(self, ledger: Ledger, asked: Asked) -> _Answer:
         disclosing = self._disclosing(ledger)
-        with ledger.glance():
-            row = disclosing.meant(asked).row
-            former = self._opened.get(row.token)
-            if former is not None and former.row == row:
-                return former
-            answer = self._opened[row.token] = _Answer(row, disclosing.opened(row))
+        row = disclosing.meant(asked).row
+        former = self._opened.get(row.token)
+        if former is not None and former.row == row:
+            return former
+        answer = self._opened[row.token] = _Answer(row, disclosing.opened(row))
         return answer
 
     def _disclosing(self, ledger: Ledger) -> Disclosing:

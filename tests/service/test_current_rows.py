@@ -142,7 +142,8 @@ def test_every_unit_on_the_way_counts(rows, zoom, path, registry):
     way = store.units(present.units_of([zoom.name_tag]))
     assert len(way) == 4
     for unit, data in way.items():
-        tamper(path, "UPDATE present_units SET data = ? WHERE unit = ?", parameters=(data[:-1] + b"\x00", unit))
+        other = data[:-1] + bytes([data[-1] ^ 1])
+        tamper(path, "UPDATE present_units SET data = ? WHERE unit = ?", parameters=(other, unit))
         with pytest.raises(IntegrityError, match=f"unit {unit} of the present was changed"):
             rows.by_tag(zoom.name_tag)
         tamper(path, "UPDATE present_units SET data = ? WHERE unit = ?", parameters=(data, unit))
@@ -152,10 +153,14 @@ def test_every_unit_on_the_way_counts(rows, zoom, path, registry):
 def test_the_whole_present_put_back_is_noticed(registry, rows, zoom, path):
     """Row, key and units of an older state fit together, and not under the newest root."""
     units = query(path, "SELECT unit, data FROM present_units")
-    old = query(path, "SELECT card, box, version, revision, box_revision FROM tokens WHERE token_id = ?", (zoom.token,))
+    old = query(
+        path,
+        "SELECT card, box, version, revision, box_revision, position FROM tokens WHERE token_id = ?",
+        (zoom.token,),
+    )
     keys = query(path, "SELECT wrapped FROM data_keys WHERE token_id = ?", (zoom.token,))
     registry.tokens.edit("Zoom", edit(fields=fields("NEW")))
-    columns = "card = ?, box = ?, version = ?, revision = ?, box_revision = ?"
+    columns = "card = ?, box = ?, version = ?, revision = ?, box_revision = ?, position = ?"
     tamper(path, f"UPDATE tokens SET {columns} WHERE token_id = ?", parameters=(*old[0], zoom.token))
     tamper(path, "UPDATE data_keys SET wrapped = ? WHERE token_id = ?", parameters=(*keys[0], zoom.token))
     tamper(path, "DELETE FROM present_units")

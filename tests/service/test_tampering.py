@@ -49,7 +49,7 @@ def test_untouched_everything_can_be_used(registry, path):
 def test_exchanged_contents_of_two_events_are_noticed(registry, path, one, other):
     """The contents of an event open at its own place only; the error names the place."""
     swap(path, "stored_events", "position", "state", one, other)
-    with pytest.raises(IntegrityError, match=f"^the event at position {one} is not the one committed$"):
+    with pytest.raises(IntegrityError, match=f"^the event at position {one} is not the one committed"):
         list(registry.history())
 
 
