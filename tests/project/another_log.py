@@ -66,6 +66,7 @@ class Log:
         )
         assert [event[0] for event in events] == list(range(start, size))
         assert {event[5] for event in events} == {made}
+        assert all(len(event[4]) <= 2**24 for event in events)
         self.leaves += [self.leaf(made, author, at, *event[:5]) for event in events]
         assert root(self.leaves) == tree
         assert at >= at_before
