@@ -20,7 +20,10 @@ would be signed with it.
 """
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import count, pairwise
+from operator import lt
 
 from msgspec import Struct
 
@@ -35,6 +38,8 @@ UNITS = 4_369
 
 UnitGetter = Callable[[int], object]
 """Gives what is stored of a unit, or ``None`` if it is not there; nothing is believed of it."""
+UnitReader = Callable[[Sequence[int]], Mapping[int, object]]
+"""Gives what is stored of units, all in one go, without those that are not there."""
 
 _LEVELS = 3
 _WIDTH = 16
@@ -141,65 +146,66 @@ def _child(unit: int, data: bytes, number: int) -> bytes | None:
     return data[start : start + _HASH]
 
 
-def _entries(unit: int, data: bytes) -> dict[bytes, bytes]:
-    starts = range(0, len(data), _ENTRY)
-    entries = {data[i : i + TAG_LENGTH]: data[i + TAG_LENGTH : i + _ENTRY] for i in starts}
-    if not data or len(data) % _ENTRY or len(entries) != len(starts) or list(entries) != sorted(entries):
+def _tags(unit: int, data: bytes) -> list[bytes]:
+    tags = [data[start : start + TAG_LENGTH] for start in range(0, len(data), _ENTRY)]
+    if not data or len(data) % _ENTRY or not all(map(lt, tags, tags[1:])):
         raise _malformed(unit)
-    return entries
+    return tags
 
 
-def _walk(root: bytes, get: UnitGetter, tag: bytes, visited: list[bytes]) -> bytes | None:
+def _entries(unit: int, data: bytes) -> dict[bytes, bytes]:
+    tags = _tags(unit, data)
+    return {tag: data[end - DIGEST_LENGTH : end] for tag, end in zip(tags, count(_ENTRY, _ENTRY), strict=False)}
+
+
+def _path(tag: bytes) -> tuple[int, int, int, int]:
     if len(tag) != TAG_LENGTH:
         raise InvalidValue("that is not the tag of a name")
-    if root == EMPTY_ROOT:
-        return None
-    place, unit, expected = place_of(tag), 0, root
-    for level in range(_LEVELS):
-        data = _authentic(get, unit, expected)
-        visited.append(data)
-        number = place >> (8 - 4 * level) & 15
-        child = _child(unit, data, number)
-        if child is None:
+    place = place_of(tag)
+    return 0, 1 + (place >> 8), 1 + _WIDTH + (place >> 4), _FIRST_BUCKET + place
+
+
+class Known:
+    """One state of the map, as far as its nodes were read and checked against its root: that is done but once.
+
+    There are 273 nodes of at most 514 bytes, so all of them are kept; buckets are not.
+    """
+
+    __slots__ = ("_nodes", "root")
+
+    def __init__(self, root: bytes) -> None:
+        self.root = root
+        self._nodes: dict[int, bytes] = {}
+
+    def lookup(self, read: UnitReader, tag: bytes) -> bytes | None:
+        """Return the digest of the tag's current row, or ``None`` if there is none; ``IntegrityError`` if units lie."""
+        path, expected = _path(tag), self.root
+        if expected == EMPTY_ROOT:
             return None
-        unit, expected = _WIDTH * unit + 1 + number, child
-    data = _authentic(get, unit, expected)
-    visited.append(data)
-    return _entries(unit, data).get(tag)
+        get = read([unit for unit in path if unit not in self._nodes]).get
+        for unit, below in pairwise(path):
+            data = self._nodes.get(unit)
+            if data is None:
+                data = self._nodes[unit] = _authentic(get, unit, expected)
+            child = _child(unit, data, (below - 1) % _WIDTH)
+            if child is None:
+                return None
+            expected = child
+        data = _authentic(get, path[-1], expected)
+        tags = _tags(path[-1], data)
+        start = bisect_left(tags, tag) * _ENTRY
+        return data[start + TAG_LENGTH : start + _ENTRY] if data[start : start + TAG_LENGTH] == tag else None
 
-
-def lookup(root: bytes, get: UnitGetter, tag: bytes) -> bytes | None:
-    """Return the digest of the tag's current row, or ``None`` if there is none; ``IntegrityError`` if units lie."""
-    return _walk(root, get, tag, [])
-
-
-def check(root: bytes, get: UnitGetter, tag: bytes, digest: bytes | None) -> None:
-    """Raise ``IntegrityError`` unless this is the digest of the tag's current row: ``None`` says there is no row."""
-    found = lookup(root, get, tag)
-    if found == digest:
-        return
-    if found is None:
-        raise IntegrityError("the row belongs to no current token")
-    if digest is None:
-        raise IntegrityError("the row of a current token is missing")
-    raise IntegrityError("the row is not the token's current one")
-
-
-def prove(root: bytes, get: UnitGetter, tag: bytes) -> list[bytes]:
-    """Return the units from the top to where the tag is, or to where it is seen that it is nowhere."""
-    visited: list[bytes] = []
-    _walk(root, get, tag, visited)
-    return visited
-
-
-def verify_proof(root: bytes, tag: bytes, proof: Sequence[bytes]) -> bytes | None:
-    """Return what ``lookup`` returned where the proof was made; ``IntegrityError`` for any other proof."""
-    visited: list[bytes] = []
-    numbers = sorted(units_of([tag]))  # a unit's number is larger than its parent's
-    found = _walk(root, dict(zip(numbers, proof, strict=False)).get, tag, visited)
-    if len(visited) != len(proof):
-        raise IntegrityError("the proof about the present holds more than it takes")
-    return found
+    def check(self, read: UnitReader, tag: bytes, digest: bytes | None) -> None:
+        """Raise ``IntegrityError`` unless this is the digest of the tag's current row: ``None`` says there is none."""
+        found = self.lookup(read, tag)
+        if found == digest:
+            return
+        if found is None:
+            raise IntegrityError("the row belongs to no current token")
+        if digest is None:
+            raise IntegrityError("the row of a current token is missing")
+        raise IntegrityError("the row is not the token's current one")
 
 
 class Change(Struct, frozen=True):

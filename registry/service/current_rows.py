@@ -20,15 +20,17 @@ class CurrentRows:
     def __init__(self, store: SQLiteStore, log: Follower) -> None:
         self._store = store
         self._log = log
+        self._present = present.Known(present.EMPTY_ROOT)
 
     def _root(self) -> bytes:
         return self._log.head.present if self._log.head else present.EMPTY_ROOT
 
     def _check(self, tag: bytes, row: TokenRow | None) -> None:
-        units = self._store.units(present.units_of([tag]))
+        if self._present.root != self._root():
+            self._present = present.Known(self._root())
         digest = None if row is None else row.digest(self._log.registry)
         try:
-            present.check(self._root(), units.get, tag, digest)
+            self._present.check(self._store.units, tag, digest)
         except IntegrityError as error:
             named = f"the current row of the token {row.token}" if row else "a name that has no current row"
             raise IntegrityError(f"{named}: {error}", "'verify' says more") from None

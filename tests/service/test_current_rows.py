@@ -34,6 +34,11 @@ def zoom(registry, path):
     return registry._ledger.find("Zoom", None)[0]
 
 
+def fresh(registry):
+    """Return the current rows as somebody reads them who has read nothing of the present before."""
+    return CurrentRows(registry._ledger.store, registry._ledger.log)
+
+
 def reads(rows, row):
     """Return every way to read a row, each as a function."""
     return [lambda: rows.by_tag(row.name_tag), lambda: rows.found(row.name_tag), lambda: rows.by_id(row.token)]
@@ -127,13 +132,29 @@ def test_all_rows_are_yielded_before_the_alarm(rows, zoom, path):
 @pytest.mark.parametrize(
     "damage", ["DELETE FROM present_units", "UPDATE present_units SET data = CAST(data || x'00' AS BLOB)"]
 )
-def test_units_that_lie_are_noticed(rows, zoom, path, damage):
+def test_units_that_lie_are_noticed(rows, zoom, registry, path, damage):
     """Without the units on the way, or with others, no row is believed, and no name is free."""
     tamper(path, damage)
-    for read in (*reads(rows, zoom), lambda: rows.by_tag(bytes(32))):
+    for number in range(3):
         with pytest.raises(IntegrityError, match=r"unit \d+ of the present (is missing|was changed)"):
-            read()
+            reads(fresh(registry), zoom)[number]()
+    with pytest.raises(IntegrityError, match=r"unit \d+ of the present (is missing|was changed)"):
+        fresh(registry).by_tag(bytes(32))
     assert zoom in list(rows.all())
+
+
+def test_nodes_are_read_once_and_rows_each_time(rows, zoom, registry, path):
+    """What was checked under a root is kept until the root is another; a row and its bucket are never kept."""
+    tag = zoom.name_tag
+    assert rows.by_tag(tag) == zoom
+    tamper(path, "DELETE FROM present_units WHERE unit < 273")
+    assert rows.by_tag(tag) == zoom
+    tamper(path, "UPDATE tokens SET version = version + 1 WHERE token_id = ?", parameters=(zoom.token,))
+    with pytest.raises(IntegrityError, match="the row is not the token's current one"):
+        rows.by_tag(tag)
+    tamper(path, "DELETE FROM present_units")
+    with pytest.raises(IntegrityError, match=r"unit \d+ of the present is missing"):
+        rows.by_tag(tag)
 
 
 def test_every_unit_on_the_way_counts(rows, zoom, path, registry):
@@ -145,7 +166,7 @@ def test_every_unit_on_the_way_counts(rows, zoom, path, registry):
         other = data[:-1] + bytes([data[-1] ^ 1])
         tamper(path, "UPDATE present_units SET data = ? WHERE unit = ?", parameters=(other, unit))
         with pytest.raises(IntegrityError, match=f"unit {unit} of the present was changed"):
-            rows.by_tag(zoom.name_tag)
+            fresh(registry).by_tag(zoom.name_tag)
         tamper(path, "UPDATE present_units SET data = ? WHERE unit = ?", parameters=(data, unit))
     assert rows.by_tag(zoom.name_tag) == zoom
 
