@@ -172,7 +172,9 @@ def parse_moment(text: str, now: datetime, *, end_of_day: bool, past: bool = Fal
 
 def rfc3339(moment: datetime) -> str:
     """Return the moment in UTC as RFC 3339 with ``Z``, with microseconds only where it has some."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return f"{moment.isoformat()[:-6]}Z"
 
 
 class FieldValue(Struct, frozen=True):

@@ -86,15 +86,12 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
 
     def text(self) -> str:
         """Return the text that is signed."""
-        values = (
-            str(self.commit),
-            encode_base64(self.present),
-            str(self.roster_length),
-            encode_base64(self.roster_head),
-            str(self.shredded),
+        # At one go: it is what TreeHead.text() makes of the same parts, but for each signature that is checked.
+        return (
+            f"{_ORIGIN}{self.registry.hex()}\n{self.size}\n{encode_base64(self.root)}\n"
+            f"commit {self.commit}\npresent {encode_base64(self.present)}\nroster-length {self.roster_length}\n"
+            f"roster-head {encode_base64(self.roster_head)}\nshredded {self.shredded}\n"
         )
-        extensions = tuple(f"{key} {value}" for key, value in zip(_KEYS, values, strict=True))
-        return TreeHead(origin(self.registry), self.size, self.root, extensions).text()
 
     @classmethod
     def parse(cls, text: str) -> "Checkpoint":

@@ -85,6 +85,14 @@ class Frontier:
         self.size = size
         self._subtrees = list(subtrees)
 
+    def copy(self) -> "Frontier":
+        """Return the same tree, to be grown by itself."""
+        return Frontier(self.size, self._subtrees)
+
+    def nodes(self) -> dict[tuple[int, int], bytes]:
+        """Return the complete subtrees by level and index, from left to right."""
+        return dict(zip(complete_subtrees(self.size), self._subtrees, strict=True))
+
     def add(self, hashed: bytes) -> None:
         """Append a leaf hash."""
         index = self.size

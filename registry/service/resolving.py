@@ -49,6 +49,8 @@ class Resolver:
     def _begin(self) -> None:
         self._ledger: Ledger | None = None
         self._unchanged: Callable[[], bool] = bool
+        self._as_of = 0
+        """As of which change of the store the answers are right; 0 for none."""
         self._current: dict[_Key, Resolved] = {}
         self._opened: dict[TokenId, _Answer] = {}
         self._every = False
@@ -126,16 +128,16 @@ class Resolver:
             # It must go on from what was verified of the file that lay there before.
             self._ledger, former = ledger.moved(), ledger
             former.close()
-            ledger = self._ledger
+            ledger, self._as_of = self._ledger, 0
             self._noted.clear()  # what was recorded in the other file may have been given up with it
         return ledger
 
     def _go_on(self, ledger: Ledger) -> None:
         """Go on to what the log was just followed to: what was answered before is to be checked."""
-        if not self._unchanged():
+        if self._as_of != ledger.followed:
             self._current.clear()
             self._every = ledger.roster.policy("record-resolves") == "every"
-            self._unchanged = ledger.store.unchanged_since(ledger.followed)
+            self._as_of, self._unchanged = ledger.followed, ledger.store.unchanged_since(ledger.followed)
 
     def _asked_anew(self, ledger: Ledger, asked: Asked) -> _Answer:
         disclosing = self._disclosing(ledger)
@@ -180,7 +182,7 @@ class Resolver:
             self._recorder.close()
             if self._ledger is not None:
                 self._ledger.close()
-                self._ledger, self._unchanged = None, bool
+                self._ledger, self._unchanged, self._as_of = None, bool, 0
 
 
 _ANSWERING = ForkLocks()

@@ -5,7 +5,7 @@ than the one before; a member of that moment signed its checkpoint; that member'
 admins changed current rows; the roster's events are signed and chained, and lead to the head that it names.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -45,13 +45,24 @@ class LogSource(Protocol):
         """Return nodes of the tree by their numbers."""
 
 
-def check_signed(registry: bytes, made: LoggedCommit, members: Mapping[MemberId, Member]) -> None:
-    """Raise ``IntegrityError`` unless the commit's author is one of the members and signed its checkpoint."""
+def check_signed(
+    registry: bytes,
+    made: LoggedCommit,
+    members: Mapping[MemberId, Member],
+    loaded: MutableMapping[bytes, Ed25519PublicKey] | None = None,
+) -> None:
+    """Raise ``IntegrityError`` unless the commit's author is one of the members and signed its checkpoint.
+
+    Keys are kept in ``loaded`` by their bytes: the same few members sign again and again.
+    """
+    loaded = {} if loaded is None else loaded
     author = members.get(made.author)
     if author is None:
         raise IntegrityError(f"the author of commit {made.number} was no member at that moment", _HINT)
     try:
-        key = Ed25519PublicKey.from_public_bytes(author.keys.signing)
+        key = loaded.get(author.keys.signing)
+        if key is None:
+            key = loaded[author.keys.signing] = Ed25519PublicKey.from_public_bytes(author.keys.signing)
         key.verify(made.signature, made.checkpoint(registry).text().encode())
     except (InvalidSignature, ValueError):
         raise IntegrityError(f"commit {made.number} is not signed by its author", _HINT) from None
@@ -73,7 +84,8 @@ class Follower:
         self.roster_events = list(roster_events)
         self.problems: list[Problem] = []
         self._stream = roster_record.stream_id(registry)
-        self._frontier: dict[tuple[int, int], bytes] | None = None
+        self._tree: merkle.Frontier | None = None
+        self._keys: dict[bytes, Ed25519PublicKey] = {}
 
     @property
     def size(self) -> int:
@@ -85,11 +97,11 @@ class Follower:
 
         Where it raises, the follower stays where it was.
         """
-        before = self.head, self.roster, self._frontier, len(self.roster_events), len(self.problems)
+        before = self.head, self.roster, self._tree, len(self.roster_events), len(self.problems)
         try:
             self._follow(store)
         except BaseException:
-            self.head, self.roster, self._frontier = before[:3]
+            self.head, self.roster, self._tree = before[:3]
             del self.roster_events[before[3] :], self.problems[before[4] :]
             raise
         return self.head is not before[0]
@@ -98,14 +110,15 @@ class Follower:
         events: Iterator[LoggedEvent] | None = None
         for made in store.commits(self.head.number if self.head else -1):
             if events is None:
-                self.frontier(store)
+                self._grown(store)
                 events = store.events(self.size)
             self._check_next(made)  # before its events are read, which name the row of their commit
             self._take(made, list(islice(events, max(0, made.size - self.size))))
         if events is None and self.head is not None and (newest := store.head()) != self.head:
             held = newest.number if newest else "none"
             raise IntegrityError(f"commit {held} is not the one that was seen before", _HINT)
-        if (end := store.size()) != self.size:
+        # Where a page of events was read, it says itself whether any follows.
+        if (events is None or _goes_on(events)) and (end := store.size()) != self.size:
             raise IntegrityError(
                 f"the store holds {end} events, its last commit says {self.size}",
                 "events were added or dropped without a commit",
@@ -113,27 +126,28 @@ class Follower:
 
     def adopt(self, written: Written) -> None:
         """Go on to a commit that this process itself has just made, and that changed nothing of the roster."""
-        frontier = self._frontier
         self.head = written.commit
-        self._frontier = None
-        if frontier is not None:
-            numbers = {place: merkle.node_number(*place) for place in merkle.complete_subtrees(self.size)}
-            known = {place: written.nodes.get(number) or frontier[place] for place, number in numbers.items()}
-            self._frontier = known
+        if self._tree is not None:
+            before = self._tree.nodes()
+            places = merkle.complete_subtrees(self.size)
+            nodes = (written.nodes.get(merkle.node_number(*place)) or before[place] for place in places)
+            self._tree = merkle.Frontier(self.size, nodes)
 
     def frontier(self, store: LogSource) -> dict[tuple[int, int], bytes]:
         """Return the complete subtrees of the verified tree, read from the store if need be and then checked."""
-        if self._frontier is None:
-            places = merkle.complete_subtrees(self.size)
-            numbers = [merkle.node_number(*place) for place in places]
+        return self._grown(store).nodes()
+
+    def _grown(self, store: LogSource) -> merkle.Frontier:
+        if self._tree is None:
+            numbers = [merkle.node_number(*place) for place in merkle.complete_subtrees(self.size)]
             found = store.nodes(numbers)
             if len(found) != len(numbers):
                 raise IntegrityError("nodes of the log are missing", _HINT)
-            frontier = {place: found[number] for place, number in zip(places, numbers, strict=True)}
-            if merkle.root_at(_getter(frontier), self.size) != (self.head.root if self.head else merkle.EMPTY_ROOT):
+            tree = merkle.Frontier(self.size, [found[number] for number in numbers])
+            if tree.root() != (self.head.root if self.head else merkle.EMPTY_ROOT):
                 raise IntegrityError("nodes of the log were changed", _HINT)
-            self._frontier = frontier
-        return self._frontier
+            self._tree = tree
+        return self._tree
 
     def _check_next(self, made: LoggedCommit) -> None:
         expected = self.head.number + 1 if self.head else 0
@@ -146,7 +160,7 @@ class Follower:
         after = self._followed(made, events)
         # The founders are members from the first commit on, which one of them signs.
         members = (after if self.head is None else self.roster).members
-        check_signed(self.registry, made, members)
+        check_signed(self.registry, made, members, self._keys)
         self._check_role(made, events, members)
         self._check_time(made, after)
         self.head, self.roster = made, after
@@ -161,15 +175,15 @@ class Follower:
                 raise IntegrityError(f"the event at position {logged.position} belongs to no commit", _HINT)
 
     def _grow(self, made: LoggedCommit, events: list[LoggedEvent]) -> None:
-        frontier = self._frontier or {}
-        growth = merkle.append(_getter(frontier), self.size, (logged.leaf(self.registry).hashed() for logged in events))
-        if growth.root != made.root:
+        tree = self._tree.copy() if self._tree else merkle.Frontier()
+        for logged in events:
+            tree.add(logged.leaf(self.registry).hashed())
+        if tree.root() != made.root:
             raise IntegrityError(
                 f"an event of commit {made.number}, at position {self.size} or behind it, is not the one committed",
                 _HINT,
             )
-        places = merkle.complete_subtrees(growth.size)
-        self._frontier = {place: growth.nodes.get(place) or frontier[place] for place in places}
+        self._tree = tree
 
     def _check_time(self, made: LoggedCommit, after: Roster) -> None:
         if self.head is not None and made.at < self.head.at and not is_too_late(self.head, after):
@@ -213,13 +227,16 @@ class Follower:
         self.problems.append(Problem(self.size, kind, message))
 
 
+def _goes_on(events: Iterator[LoggedEvent]) -> bool:
+    try:
+        return next(events, None) is not None
+    except IntegrityError:  # it belongs to no commit
+        return True
+
+
 def is_too_late(head: LoggedCommit, roster: Roster) -> bool:
     """Return whether a commit's time is acknowledged to be wrong, so that the next one need not be later."""
     return (head.size - 1, problems.TIME) in roster.acknowledged
-
-
-def _getter(nodes: dict[tuple[int, int], bytes]) -> merkle.NodeGetter:
-    return lambda level, index: nodes[level, index]
 
 
 class EventSource(Protocol):

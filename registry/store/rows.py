@@ -51,6 +51,14 @@ class Stored(Struct, frozen=True, array_like=True):
     state: bytes
 
 
+class Whose(Struct, frozen=True, array_like=True):
+    """Where an event stands in the history, and whose commit it is part of."""
+
+    position: Count
+    commit: Count
+    author: Annotated[MemberId, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+
+
 class CommitColumns(Struct, frozen=True, array_like=True):
     """The columns of a commit but its time: its author, the parts of its checkpoint, and the author's signature."""
 

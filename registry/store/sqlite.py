@@ -20,17 +20,16 @@ from registry.store.lock import queued
 from registry.store.rows import (
     Commit,
     CommitColumns,
-    Count,
-    Id,
     LoggedCommit,
     LoggedEvent,
     Stored,
     TokenRow,
+    Whose,
     Written,
     moment,
     typed,
 )
-from registry.values import MemberId, TokenId
+from registry.values import TokenId
 
 if TYPE_CHECKING:
     from registry.store.recorder import CommitWriter
@@ -56,6 +55,8 @@ class SQLiteStore:
         self._log_path = f"{path}-wal"
         self._wait = wait
         self._within = WITHIN_SQLITE.lock()
+        self._shown: int | None = None
+        """The version that the present snapshot shows, once it was asked."""
         with self._within:
             self._connection = connect(path)
         self.file = file_of(path)
@@ -140,9 +141,9 @@ class SQLiteStore:
         for suffix in ("", "-wal", "-shm", ".lock"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
-    def queued(self) -> AbstractContextManager[None]:
-        """Wait for one's turn to write; ``StoreBusy`` if it does not come."""
-        return queued(self.path.with_name(self.path.name + ".lock"), self._wait)
+    def queued(self, meanwhile: Callable[[], None] | None = None) -> AbstractContextManager[None]:
+        """Wait for one's turn to write; ``StoreBusy`` if it does not come. ``meanwhile`` is called now and then."""
+        return queued(self.path.with_name(self.path.name + ".lock"), self._wait, meanwhile)
 
     def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
         try:
@@ -161,6 +162,7 @@ class SQLiteStore:
         try:
             yield
         finally:
+            self._shown = None
             self._rows("ROLLBACK")
 
     def head(self) -> LoggedCommit | None:
@@ -188,13 +190,13 @@ class SQLiteStore:
         """Return nodes of the log's tree by their numbers; those that are not there are left out."""
         asked = list(numbers)
         rows = self._rows(f"SELECT number, hash FROM log_nodes WHERE number IN ({placeholders(asked)})", asked)  # noqa: S608 - no values
-        return dict(typed(list[tuple[int, bytes]], rows, "log_nodes"))
+        return _numbered(rows, "log_nodes")
 
     def units(self, numbers: Iterable[int]) -> dict[int, bytes]:
         """Return units of the present by their numbers; those that are not there are left out."""
         asked = list(numbers)
         rows = self._rows(f"SELECT unit, data FROM present_units WHERE unit IN ({placeholders(asked)})", asked)  # noqa: S608 - as above
-        return dict(typed(list[tuple[int, bytes]], rows, "present_units"))
+        return _numbered(rows, "present_units")
 
     def size(self) -> int:
         """Return behind which position the history ends: the number of events, where none was tampered with."""
@@ -267,7 +269,11 @@ class SQLiteStore:
 
         It also fixes the moment that a snapshot shows.
         """
+        if self._shown is not None:
+            return self._shown
         version: int = self._rows("PRAGMA data_version")[0][0]
+        if self._connection.in_transaction:
+            self._shown = version
         return version
 
     def unchanged_since(self, version: int) -> Callable[[], bool]:
@@ -316,6 +322,15 @@ class SQLiteStore:
             return 0
 
 
+def _numbered(rows: Iterable[tuple[object, object]], table: str) -> dict[int, bytes]:
+    found = {}
+    for number, data in rows:
+        if not (isinstance(number, int) and isinstance(data, bytes)):
+            raise IntegrityError(f"a row of the table {table} is in no known format")
+        found[number] = data
+    return found
+
+
 def _token_row(row: tuple[Any, ...]) -> TokenRow:
     return typed(TokenRow, row, "tokens")
 
@@ -323,9 +338,9 @@ def _token_row(row: tuple[Any, ...]) -> TokenRow:
 def _logged(row: tuple[Any, ...]) -> LoggedEvent:
     if row[1] is None:
         raise IntegrityError(f"the event at position {row[0]} belongs to no commit", "'verify' says more")
-    position, number, author = typed(tuple[Count, Count, Id], row[:3], "commits")
+    whose = typed(Whose, row[:3], "commits")
     at, stored = moment(row[3], "commits"), typed(Stored, row[4:], "stored_events")
-    return LoggedEvent(position, number, MemberId(author), at, stored)
+    return LoggedEvent(whose.position, whose.commit, whose.author, at, stored)
 
 
 def _commit(row: tuple[Any, ...]) -> LoggedCommit:
