@@ -135,6 +135,8 @@ def execute(arguments: Sequence[str], session: Session) -> int:
 
 def run() -> None:
     """Run this process's own command line."""
+    # What a command makes is almost all needed until it is printed; searching it for garbage takes a fifth of its time.
+    gc.set_threshold(100_000)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that knows few characters must not turn a message into a fault.
         with contextlib.suppress(AttributeError, ValueError):

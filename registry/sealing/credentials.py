@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import msgspec
 from msgspec import Struct
 
 from registry.errors import IntegrityError
@@ -24,6 +25,14 @@ WRAP_VERSION = b"\x01"
 _STEP = 256
 _JSON = json.JSONEncoder(separators=(",", ":"))
 _WRAP_HEADER = 5
+
+
+class _Document(Struct, forbid_unknown_fields=True):
+    provider: str
+    fields: dict[str, str]
+
+
+_DECODER = msgspec.json.Decoder(_Document)
 
 
 class Credentials(Struct, frozen=True):
@@ -41,11 +50,11 @@ class Credentials(Struct, frozen=True):
     def decoded(cls, data: bytes) -> "Credentials":
         """Return what ``encoded`` encoded; ``IntegrityError`` for anything else."""
         try:
-            loaded = json.loads(data)
-            fields = {str(name): Secret(str(value)) for name, value in loaded["fields"].items()}
-            return cls(str(loaded["provider"]), MappingProxyType(fields))
-        except (ValueError, KeyError, TypeError, AttributeError):
+            loaded = _DECODER.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):  # not what is wrong with it: that may be a part of a secret
             raise IntegrityError("a token's credentials are in no known format") from None
+        fields = {name: Secret(value) for name, value in loaded.fields.items()}
+        return cls(loaded.provider, MappingProxyType(fields))
 
 
 class BoxPlace(Struct, frozen=True):

@@ -43,10 +43,7 @@ _place = struct.Struct(">I32s I16s IQ").pack
 
 def joined(*parts: bytes) -> bytes:
     """Return the parts, each behind its length in four bytes: no two lists of parts join to the same bytes."""
-    whole = b""
-    for part in parts:
-        whole += _length(len(part)) + part
-    return whole
+    return b"".join([_length(len(part)) + part for part in parts])
 
 
 def joined_place(registry: bytes, identity: str, number: int) -> bytes:

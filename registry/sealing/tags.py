@@ -1,6 +1,5 @@
 """Keyed tags: by them names are found and values compared without storing either."""
 
-import hmac
 from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -13,21 +12,22 @@ from registry.values import Secret, TokenId
 FINGERPRINT_LENGTH = 16
 
 
-def name_key(audience_key: bytes, registry: bytes, audience: str) -> bytes:
-    """Return the key under which the names in the scope of an audience are found."""
-    return aead.derive(audience_key, labels.NAME_INDEX_KEY, registry, audience.encode())[:32]
+class NameTags:
+    """Makes the tags under which tokens lie in the scope of an audience; they say nothing without its key."""
+
+    def __init__(self, audience_key: bytes, registry: bytes, audience: str) -> None:
+        key = aead.derive(audience_key, labels.NAME_INDEX_KEY, registry, audience.encode())[:32]
+        self._keyed = aead.Keyed(SHA256(), key, joined(labels.NAME_INDEX))
+
+    def of(self, folded_name: str) -> bytes:
+        """Return the 32-byte tag of a folded name."""
+        # Whoever looks for a token may ask for what can be no name; there is none then, and that is no fault.
+        return self._keyed.digest(joined(folded_name.encode(errors="surrogatepass")))
 
 
 def name_tag(audience_key: bytes, registry: bytes, audience: str, folded_name: str) -> bytes:
-    """Return the 32-byte tag under which a token of that folded name lies in the scope of the audience."""
-    return tag_under(name_key(audience_key, registry, audience), folded_name)
-
-
-def tag_under(key: bytes, folded_name: str) -> bytes:
-    """Return the tag of a folded name, given the scope's name key."""
-    # Whoever looks for a token may ask for what can be no name; there is none then, and that is no fault.
-    name = folded_name.encode(errors="surrogatepass")
-    return hmac.digest(key, joined(labels.NAME_INDEX, name), "sha256")
+    """Return one tag alone."""
+    return NameTags(audience_key, registry, audience).of(folded_name)
 
 
 class Fingerprints:

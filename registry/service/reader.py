@@ -74,7 +74,7 @@ class Reader:
         self.keyring = Keyring(self.registry, identity, self.member.id, self.roster)
         self.contents = Contents(self.registry, identity, self.keyring)
         self.rows = CurrentRows(store, self.log)
-        self._name_keys: dict[tuple[str, int], bytes] = {}
+        self._names: dict[tuple[str, int], tags.NameTags] = {}
         self._directory: tuple[int, Directory] | None = None
         self._then: RostersThen | None = None
 
@@ -292,15 +292,15 @@ class Reader:
         """Return the tag under which a token of that name lies in its scope."""
         key = self.keyring.current(scope_audience(application))
         place = (key.audience, key.number)
-        if place not in self._name_keys:
-            self._name_keys[place] = tags.name_key(key.key, self.registry, key.audience)
-        return tags.tag_under(self._name_keys[place], fold(name))
+        if place not in self._names:
+            self._names[place] = tags.NameTags(key.key, self.registry, key.audience)
+        return self._names[place].of(fold(name))
 
     def token(self, row: TokenRow) -> Token:
         """Return what is known of the token of a current row; ``IntegrityError`` if the row is not its own."""
         place = Place(self.registry, row.token, row.version, CARD)
         try:
-            token = codec.from_document(Token, self._following(lambda: self.contents.unseal(place, row.card)))
+            token = codec.decode_value(Token, self._following(lambda: self.contents.unsealed(place, row.card)))
         except IntegrityError as error:
             raise IntegrityError(f"the current row of the token {row.token}: {error}", error.hint) from None
         except (ValueError, TypeError):

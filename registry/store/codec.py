@@ -32,6 +32,15 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - whatever the JSON stands for
         raise ValueError(msg) from None
 
 
+def decode_value(kind: type[T], data: bytes) -> T:
+    """Return ``from_document(kind, decode(data))`` at once, in half the time."""
+    try:
+        return msgspec.json.decode(data, type=kind, dec_hook=_parsed)
+    except RecursionError:
+        msg = "it is nested too deep"
+        raise ValueError(msg) from None
+
+
 def encode_event(event: Event) -> bytes:
     """Return ``encode(to_document(event))`` without the two fields that are columns, at once and in half the time."""
     encoded = encode(event)

@@ -76,16 +76,20 @@ class Contents:
 
     def unseal(self, place: Place, sealed: bytes) -> dict[str, Any]:
         """Return what an envelope holds; ``NotPermitted`` without its key, ``IntegrityError`` if it was changed."""
+        document = codec.decode(self.unsealed(place, sealed))
+        if not isinstance(document, dict):
+            raise IntegrityError("an event's contents are not an object")
+        return document
+
+    def unsealed(self, place: Place, sealed: bytes) -> bytes:
+        """Return what an envelope holds as it was encoded; it raises what ``unseal`` does."""
         if envelope.addressed(sealed) and place.topic not in _ADDRESSED_TOPICS:
             raise IntegrityError("it was sealed without the key that its author must have")
         key = self._keyring.key(AUDIT, envelope.generation(sealed))
         contents = self._under(key).unseal(place, sealed)
         if contents[:1] != CONTENTS_VERSION:
             raise IntegrityError("an event's contents are in no known format", "a newer version may have written them")
-        document = codec.decode(contents[1:])
-        if not isinstance(document, dict):
-            raise IntegrityError("an event's contents are not an object")
-        return document
+        return contents[1:]
 
     def event(self, stored: Stored) -> Event:
         """Return the event of a stored state; ``IntegrityError`` names the one that is not what was committed."""

@@ -28,11 +28,11 @@ class Scope:
         self._header = WRAP_VERSION + number.to_bytes(4, "big")
         self._audience = joined(audience.encode())
         self._wrapping = LongKey(key, labels.DATA_KEY_WRAP_KEY, labels.DATA_KEY_WRAP)
-        self._names = tags.name_key(key, registry, audience)
+        self._names = tags.NameTags(key, registry, audience)
 
     def tag(self, folded_name: str) -> bytes:
         """Return the tag under which a token of that folded name lies."""
-        return tags.tag_under(self._names, folded_name)
+        return self._names.of(folded_name)
 
     def data_key(self, token: str, box_revision: int, wrapped: bytes) -> bytes:
         """Return the data key; ``IntegrityError`` unless it lies under the scope's present key."""

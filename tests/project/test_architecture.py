@@ -69,7 +69,7 @@ OUTSIDE: dict[str, set[str]] = {
     "registry.evidence": {"msgspec"},
     "registry.service": {"msgspec"},
     "registry.testing": {"jwt"},
-    "cli": {"click", "rich"},
+    "cli": {"click", "rich", "msgspec"},
 }
 """Which libraries a room may use beside the standard one."""
 
