@@ -62,7 +62,7 @@ class Ledger(Reader):
         """
         parse_reason(reason)
         known = self.roster.version
-        with self.store.queued():
+        with self.store.queued(self.refresh):
             self.store.check_in_place()
             self.refresh()
             self.check_role(*roles)

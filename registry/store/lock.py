@@ -7,29 +7,40 @@ first after it is free, and the short steps below keep everyone's chance the sam
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from registry.errors import StoreBusy, StoreUnreadable
 
 _STEP = 0.002
+_MEANWHILE = 0.05
+"""Seconds between two looks at what the others commit: more would take the processor from whoever has its turn."""
 
 
 @contextmanager
-def queued(path: Path, wait: float) -> Iterator[None]:
-    """Hold the lock file; ``StoreBusy`` if it stays taken for ``wait`` seconds."""
+def queued(path: Path, wait: float, meanwhile: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock file; ``StoreBusy`` if it stays taken for ``wait`` seconds.
+
+    ``meanwhile`` is called now and then while others hold it: what is done there need not be done in one's turn.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StoreUnreadable(f"the lock file {path} cannot be written: {error.strerror}") from None
     _open.add(descriptor)
     try:
-        deadline = time.monotonic() + wait
+        start = now = time.monotonic()
+        called = start
         while not _taken(descriptor):
-            if time.monotonic() > deadline:
+            if now > start + wait:
                 raise StoreBusy(f"other writers held the store for {wait:g} seconds", "try again")
-            time.sleep(_STEP)
+            if meanwhile is not None and now > called + _MEANWHILE:
+                meanwhile()
+                called = time.monotonic()
+            else:
+                time.sleep(_STEP)
+            now = time.monotonic()
         yield
     finally:
         if descriptor in _open:

@@ -15,6 +15,7 @@ from msgspec import structs
 from registry import AlreadyExists, ClockBehind, Conflict, NotFound, StoreBusy, diagnose, init_registry, open_registry
 from registry.providers import interface
 from registry.providers.zoom import ZOOM
+from registry.store import lock
 from registry.store.raw import open_raw
 from tests.conftest import NOON
 from tests.service.attacks import edit, fields, query, token
@@ -125,12 +126,29 @@ def test_an_open_registry_goes_on_behind_anothers_commits(registry, other):
         registry.tokens.add(token(application="Payroll"))
 
 
+def test_who_waits_for_its_turn_follows_the_others_meanwhile(registry, other, monkeypatch):
+    """What the others commit while one waits is verified before one's turn, so that turns stay short."""
+    monkeypatch.setattr(lock, "_MEANWHILE", 0)
+    registry.tokens.add(token())
+    waiting = threading.Thread(target=other.tokens.edit, args=("Zoom", edit(description="by the other")))
+    ledger, behind, changes = registry._ledger, other._ledger.log, registry.tokens._changes
+    with ledger.turn() as turn:
+        waiting.start()
+        changes.commit(turn, [changes.edited(turn, *ledger.find("Zoom", None), edit(description="mine"))])
+        deadline = time.monotonic() + 30
+        while behind.head.number < ledger.head.number and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert behind.head == ledger.head
+    waiting.join()
+    assert registry.tokens.show("Zoom").description == "by the other"
+
+
 def test_a_long_held_queue_ends_in_busy(registry, founded):
     """A writer that does not come to its end keeps others waiting for a bounded time only."""
-    lock = founded.store_path().with_name("registry.db.lock")
+    path = founded.store_path().with_name("registry.db.lock")
     registry.tokens.add(token())
     registry._ledger.store._wait = 0.3
-    with lock.open("r+b") as held:
+    with path.open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         started = time.monotonic()
         with pytest.raises(StoreBusy):
