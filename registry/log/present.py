@@ -136,14 +136,12 @@ def _malformed(unit: int) -> IntegrityError:
     return IntegrityError(f"unit {unit} of the present is in no known format")
 
 
-def _child(unit: int, data: bytes, number: int) -> bytes | None:
+def _start(unit: int, data: bytes, number: int) -> int | None:
+    # Where the hash of a child begins in its parent; None if that child is empty.
     bitmap = int.from_bytes(data[:_BITMAP], "big")
     if len(data) != _BITMAP + _HASH * bitmap.bit_count() or not bitmap:
         raise _malformed(unit)
-    if not bitmap >> number & 1:
-        return None
-    start = _BITMAP + _HASH * (bitmap & ((1 << number) - 1)).bit_count()
-    return data[start : start + _HASH]
+    return _BITMAP + _HASH * (bitmap & ((1 << number) - 1)).bit_count() if bitmap >> number & 1 else None
 
 
 def _tags(unit: int, data: bytes) -> list[bytes]:
@@ -171,30 +169,38 @@ class Known:
     There are 273 nodes of at most 514 bytes, so all of them are kept; buckets are not.
     """
 
-    __slots__ = ("_nodes", "root")
+    __slots__ = ("nodes", "root")
 
     def __init__(self, root: bytes) -> None:
         self.root = root
-        self._nodes: dict[int, bytes] = {}
+        self.nodes: dict[int, bytes] = {}
+
+    def go_on(self, root: bytes, units: Mapping[int, bytes | None]) -> None:
+        """Go on to the state that a ``change`` of this one came to."""
+        self.root = root
+        for unit, data in units.items():
+            if data is None:
+                self.nodes.pop(unit, None)
+            elif unit < _FIRST_BUCKET:
+                self.nodes[unit] = data
 
     def lookup(self, read: UnitReader, tag: bytes) -> bytes | None:
         """Return the digest of the tag's current row, or ``None`` if there is none; ``IntegrityError`` if units lie."""
         path, expected = _path(tag), self.root
         if expected == EMPTY_ROOT:
             return None
-        get = read([unit for unit in path if unit not in self._nodes]).get
+        get = read([unit for unit in path if unit not in self.nodes]).get
         for unit, below in pairwise(path):
-            data = self._nodes.get(unit)
+            data = self.nodes.get(unit)
             if data is None:
-                data = self._nodes[unit] = _authentic(get, unit, expected)
-            child = _child(unit, data, (below - 1) % _WIDTH)
-            if child is None:
+                data = self.nodes[unit] = _authentic(get, unit, expected)
+            start = _start(unit, data, (below - 1) % _WIDTH)
+            if start is None:
                 return None
-            expected = child
+            expected = data[start : start + _HASH]
         data = _authentic(get, path[-1], expected)
-        tags = _tags(path[-1], data)
-        start = bisect_left(tags, tag) * _ENTRY
-        return data[start + TAG_LENGTH : start + _ENTRY] if data[start : start + TAG_LENGTH] == tag else None
+        entry = bisect_left(_tags(path[-1], data), tag) * _ENTRY
+        return data[entry + TAG_LENGTH : entry + _ENTRY] if data[entry : entry + TAG_LENGTH] == tag else None
 
     def check(self, read: UnitReader, tag: bytes, digest: bytes | None) -> None:
         """Raise ``IntegrityError`` unless this is the digest of the tag's current row: ``None`` says there is none."""
@@ -252,17 +258,30 @@ class _Changing(Struct, frozen=True):
 
 def _change_node(work: _Changing, unit: int, shift: int, expected: bytes | None, placed: _Placed) -> bytes | None:
     before = None if expected is None else _authentic(work.get, unit, expected)
-    children: list[bytes | None] = [None] * _WIDTH if before is None else _children(unit, before)
     by_child: dict[int, _Placed] = {}
     for one in placed:
         by_child.setdefault(one[0] >> shift & 15, []).append(one)
+    if before is not None and len(by_child) == 1:
+        # Of most commits, which change one row, this is all: one hash takes the place of another.
+        ((number, below),) = by_child.items()
+        start = _start(unit, before, number)
+        if start is not None:
+            end = start + _HASH
+            hashed = _change_child(work, _WIDTH * unit + 1 + number, shift, before[start:end], below)
+            if hashed is not None:
+                return work.settle(unit, before, before[:start] + hashed + before[end:], expected)
+            by_child = {number: []}
+    children: list[bytes | None] = [None] * _WIDTH if before is None else _children(unit, before)
     for number, below in by_child.items():
         child = _WIDTH * unit + 1 + number
-        if shift:
-            children[number] = _change_node(work, child, shift - 4, children[number], below)
-        else:
-            children[number] = _change_bucket(work, child, children[number], below)
+        children[number] = _change_child(work, child, shift, children[number], below) if below else None
     return work.settle(unit, before, _node(children), expected)
+
+
+def _change_child(work: _Changing, unit: int, shift: int, expected: bytes | None, placed: _Placed) -> bytes | None:
+    if shift:
+        return _change_node(work, unit, shift - 4, expected, placed)
+    return _change_bucket(work, unit, expected, placed)
 
 
 def _change_bucket(work: _Changing, unit: int, expected: bytes | None, placed: _Placed) -> bytes | None:

@@ -25,12 +25,16 @@ class CurrentRows:
     def _root(self) -> bytes:
         return self._log.head.present if self._log.head else present.EMPTY_ROOT
 
-    def _check(self, tag: bytes, row: TokenRow | None) -> None:
+    def known(self) -> present.Known:
+        """Return what is known of the present as far as the log was followed."""
         if self._present.root != self._root():
             self._present = present.Known(self._root())
+        return self._present
+
+    def _check(self, tag: bytes, row: TokenRow | None) -> None:
         digest = None if row is None else row.digest(self._log.registry)
         try:
-            self._present.check(self._store.units, tag, digest)
+            self.known().check(self._store.units, tag, digest)
         except IntegrityError as error:
             named = f"the current row of the token {row.token}" if row else "a name that has no current row"
             raise IntegrityError(f"{named}: {error}", "'verify' says more") from None

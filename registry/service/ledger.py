@@ -17,7 +17,6 @@ from registry.log import problems
 from registry.sealing.envelope import Place
 from registry.sealing.grants import AudienceKey
 from registry.service.reader import CARD, Reader
-from registry.store import codec
 from registry.store.contents import Contents
 from registry.store.following import is_too_late
 from registry.store.proven import ProvenLog
@@ -61,6 +60,8 @@ class Ledger(Reader):
         knew it: ``Conflict`` if that has changed. With ``late`` the newest commit may be of a time that is not yet.
         """
         parse_reason(reason)
+        if self.member.role not in roles:  # it may have been given one meanwhile; if not, nobody waits for a turn
+            self.require(*roles)
         known = self.roster.version
         with self.store.queued(self.refresh):
             self.store.check_in_place()
@@ -101,6 +102,7 @@ class Ledger(Reader):
             at=turn.context.at if any(_corrects(event, turn.head) for event in events) else turn.at,
             sign=self.identity.sign,
             frontier=self.log.frontier(self.store),
+            nodes=self.rows.known().nodes,
             rows=rows,
             replaced={row.token: row for row in replaced},
             dropped=dropped,
@@ -119,7 +121,9 @@ class Ledger(Reader):
         if any(isinstance(event, RosterEvent) for event in events):
             self.refresh()
         else:
+            known = self.rows.known()
             self.log.adopt(written)
+            known.go_on(written.commit.present, written.units)
             self._store_version = self.store.version()  # this is one's turn: nobody else has committed since
             self._pin.keep(self.log, at_once=False)
         own = [event.originator_version for event in events if event.originator_id == self.member.id]
@@ -169,7 +173,7 @@ class Ledger(Reader):
             revision=token.revision,
             box_revision=token.box_revision,
             position=0,
-            card=self.contents.seal(place, codec.to_document(token)),
+            card=self.contents.seal(place, token),
             box=box,
             plain=plain,
             fingerprints=fingerprints,

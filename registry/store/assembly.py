@@ -92,7 +92,7 @@ def _change(commit: Commit, reader: LogReader) -> present.Change:
     changes |= {row.name_tag: row.digest(commit.registry) for row in commit.rows}
     if not changes:
         return present.Change(before, {})
-    units = reader.units(present.units_of(changes))
+    units = {**commit.nodes, **reader.units(present.units_of(changes) - commit.nodes.keys())}
     return present.change(before, units.get, changes, known)
 
 

@@ -185,6 +185,8 @@ class Commit(Struct, frozen=True, kw_only=True):
     """Gives the author's Ed25519 signature."""
     frontier: Mapping[tuple[int, int], bytes] = {}
     """The complete subtrees that make up the log before it, by level and index; they must give the parent's root."""
+    nodes: Mapping[int, bytes] = {}
+    """Nodes of the present before it that were read already; they too must give the parent's root."""
     rows: Sequence[TokenRow] = ()
     replaced: Mapping[TokenId, TokenRow] = {}
     """The rows that these take the place of, or that are dropped, as the author has checked them."""
