@@ -1,5 +1,6 @@
 """Writing: the recorder of ``eventsourcing`` for SQLite, extended so that one transaction holds a whole commit."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -24,13 +25,12 @@ from registry.domain.events import Event
 from registry.errors import Conflict
 from registry.store import schema
 from registry.store.assembly import assemble, placed
-from registry.store.connection import PRAGMAS, file_url, placeholders, unusable
+from registry.store.connection import connect, file_url, placeholders, unusable
 from registry.store.contents import Contents
 from registry.store.mapper import SealingMapper
 from registry.store.rows import Commit, LoggedCommit, Stored, Written
 from registry.values import rfc3339
 
-_LOCK_TIMEOUT = 2
 _LOCK_FOR_WRITING = "DELETE FROM present_units WHERE FALSE"
 """A transaction that reads before it writes cannot wait for its turn: SQLite refuses it if another wrote meanwhile."""
 _LAST = 2**63 - 1
@@ -50,12 +50,21 @@ _PUT_UNIT = "INSERT INTO present_units VALUES (?, ?) ON CONFLICT (unit) DO UPDAT
 
 
 class _Pool(SQLiteConnectionPool):
+    """Connections as every other of a store, in the write-ahead mode that ``eventsourcing`` asks for.
+
+    Its own would remember one prepared statement at a time (it gives ``cached_statements=True`` for a number), and
+    SQLite would prepare all the statements of a commit anew for each.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(db_name=file_url(path))
+        self._path = path
+
     def _create_connection(self) -> SQLiteConnection:
-        connection = super()._create_connection()
-        cursor = connection.cursor()
-        for pragma in PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        return connection
+        connection = connect(self._path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.row_factory = sqlite3.Row
+        return SQLiteConnection(connection, max_age=self.max_age)
 
 
 class CommitDatastore(SQLiteDatastore):
@@ -63,7 +72,7 @@ class CommitDatastore(SQLiteDatastore):
 
     def __init__(self, path: Path, originator_id_type: Literal["uuid", "text"] = "text") -> None:
         super().__init__(file_url(path), originator_id_type=originator_id_type)
-        self.pool = _Pool(db_name=file_url(path), lock_timeout=_LOCK_TIMEOUT)
+        self.pool = _Pool(path)
 
 
 class _Reader:
