@@ -50,29 +50,38 @@ _PUT_UNIT = "INSERT INTO present_units VALUES (?, ?) ON CONFLICT (unit) DO UPDAT
 
 
 class _Pool(SQLiteConnectionPool):
-    """Connections as every other of a store, in the write-ahead mode that ``eventsourcing`` asks for.
+    """The connection by which a store is read, or others like it, in the mode that ``eventsourcing`` asks for.
 
-    Its own would remember one prepared statement at a time (it gives ``cached_statements=True`` for a number), and
-    SQLite would prepare all the statements of a commit anew for each.
+    It is one and the same because each of two would throw away what it holds of the file whenever the other had
+    written. ``eventsourcing``'s own would also remember one prepared statement at a time: it gives
+    ``cached_statements=True`` for a number.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection | None) -> None:
         super().__init__(db_name=file_url(path))
         self._path = path
+        self._connection = connection
 
     def _create_connection(self) -> SQLiteConnection:
-        connection = connect(self._path)
+        connection = self._connection
+        if connection is None:
+            connection = connect(self._path)
+            connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.row_factory = sqlite3.Row
         return SQLiteConnection(connection, max_age=self.max_age)
 
 
 class CommitDatastore(SQLiteDatastore):
-    """Connections to an existing file, with the pragmas that the registry's promises rest on."""
+    """A connection to an existing file, with the pragmas that the registry's promises rest on."""
 
-    def __init__(self, path: Path, originator_id_type: Literal["uuid", "text"] = "text") -> None:
+    def __init__(
+        self,
+        path: Path,
+        originator_id_type: Literal["uuid", "text"] = "text",
+        connection: sqlite3.Connection | None = None,
+    ) -> None:
         super().__init__(file_url(path), originator_id_type=originator_id_type)
-        self.pool = _Pool(path)
+        self.pool = _Pool(path, connection)
 
 
 class _Reader:
@@ -220,11 +229,11 @@ def _write_rows(c: SQLiteCursor, commit: Commit) -> None:
 
 
 class CommitWriter:
-    """Writes commits to the SQLite file at a path."""
+    """Writes commits to the SQLite file at a path, by a connection to it that is not in a transaction."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
-        self._datastore = CommitDatastore(path)
+        self._datastore = CommitDatastore(path, connection=connection)
         self._recorder = CommitRecorder(self._datastore)
 
     def create_tables(self) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _PAGE = 500
 _LAST = 2**63 - 1
+_OWN = 2**32
 _ROW = (
     "SELECT token_id, application_id, name_tag, version, revision, box_revision, position, card, box, plain,"
     " fingerprints, wrapped FROM tokens LEFT JOIN data_keys USING (token_id)"
@@ -55,6 +56,8 @@ class SQLiteStore:
         self._log_path = f"{path}-wal"
         self._wait = wait
         self._within = WITHIN_SQLITE.lock()
+        self._commits = 0
+        """How many were made by this connection."""
         self._shown: int | None = None
         """The version that the present snapshot shows, once it was asked."""
         with self._within:
@@ -65,7 +68,7 @@ class SQLiteStore:
     def _writer(self) -> "CommitWriter":
         from registry.store.recorder import CommitWriter  # noqa: PLC0415 - only those who write need eventsourcing
 
-        return CommitWriter(self.path)
+        return CommitWriter(self.path, self._connection)
 
     @classmethod
     def create(cls, path: Path) -> "SQLiteStore":
@@ -83,7 +86,6 @@ class SQLiteStore:
         try:
             with store._within:
                 store._writer.create_tables()
-            store.head()  # the reading connection is older than the log, and must see it before it can empty it
             store.shred()
         except BaseException:
             store.discard()
@@ -262,27 +264,31 @@ class SQLiteStore:
         if commit.parent and commit.parent.shred_due and not self._log_bytes():
             commit = structs.replace(commit, shredded=True)
         with self._within:
-            return self._writer.put(contents, events, commit)
+            written = self._writer.put(contents, events, commit)
+        self._commits += 1
+        return written
 
     def version(self) -> int:
-        """Return a number that is another one as soon as any other connection has changed the store.
+        """Return a number that is another one as soon as anybody has changed the store.
 
         It also fixes the moment that a snapshot shows.
         """
         if self._shown is not None:
             return self._shown
-        version: int = self._rows("PRAGMA data_version")[0][0]
+        # SQLite counts what other connections write.
+        version: int = self._rows("PRAGMA data_version")[0][0] + _OWN * self._commits
         if self._connection.in_transaction:
             self._shown = version
         return version
 
     def unchanged_since(self, version: int) -> Callable[[], bool]:
-        """Return what says, as fast as can be, whether the store is as it was at a ``version``, in the same file.
+        """Return what says, as fast as can be, whether others left the store as it was at a ``version``, in its file.
 
         Running apps ask thousands of times a second. Whatever goes wrong counts as a change: who then looks closer is
         told what it is.
         """
         ask, path, file = self._connection.cursor().execute, os.fsencode(self.path), self.file
+        version %= _OWN
 
         def unchanged() -> bool:
             try:
