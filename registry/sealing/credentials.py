@@ -11,6 +11,7 @@ is overwritten or deleted, nobody can open the box.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
 import msgspec
@@ -24,6 +25,7 @@ BOX_VERSION = b"\x01"
 WRAP_VERSION = b"\x01"
 _STEP = 256
 _JSON = json.JSONEncoder(separators=(",", ":"))
+_encode = msgspec.json.Encoder().encode
 _WRAP_HEADER = 5
 
 
@@ -44,7 +46,12 @@ class Credentials(Struct, frozen=True):
     def encoded(self) -> bytes:
         """Return them as canonical JSON; the result is secret."""
         fields = {name: self.fields[name].reveal() for name in sorted(self.fields)}
-        return _JSON.encode({"provider": self.provider, "fields": fields}).encode()
+        document = {"provider": self.provider, "fields": fields}
+        with suppress(UnicodeEncodeError):  # half a character
+            encoded = _encode(document)
+            if encoded.isascii() and b"\x7f" not in encoded:
+                return encoded  # the same bytes, in a tenth of the time
+        return _JSON.encode(document).encode()
 
     @classmethod
     def decoded(cls, data: bytes) -> "Credentials":

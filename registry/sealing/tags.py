@@ -57,6 +57,8 @@ def packed(fingerprints: Iterable[bytes]) -> bytes:
 
 def unpacked(column: bytes) -> frozenset[bytes]:
     """Return the fingerprints of a current row; ``IntegrityError`` if it has them in another form."""
+    if not column:
+        return frozenset()
     starts = range(0, len(column), FINGERPRINT_LENGTH)
     found = frozenset(column[start : start + FINGERPRINT_LENGTH] for start in starts)
     if len(column) % FINGERPRINT_LENGTH or packed(found) != column:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from registry.errors import StoreBusy, StoreUnreadable
 
-_STEP = 0.002
+_STEP = 0.005
 _MEANWHILE = 0.05
 """Seconds between two looks at what the others commit: more would take the processor from whoever has its turn."""
 

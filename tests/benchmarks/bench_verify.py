@@ -128,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens", type=int, default=2_000, help="how many tokens the first store has")
     parser.add_argument("--changes", type=int, default=16, help="how often each of them is changed")
-    parser.add_argument("--edits", type=int, default=3_000, help="how many commits the second store has")
+    parser.add_argument("--edits", type=int, default=10_000, help="how many commits the second store has")
     parser.add_argument("--rounds", type=int, default=7, help="how often each is measured")
     parser.add_argument("--folder", type=Path, default=None, help="where the stores are made")
     arguments = parser.parse_args()
