@@ -4,7 +4,7 @@ All of it reads one moment: a row is compared with the present of the commit tha
 their turn to write, or a snapshot in which they followed the log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from registry.errors import IntegrityError
 from registry.log import present
@@ -52,6 +52,10 @@ class CurrentRows:
         """
         row = self._store.row_by_tag(tag)
         return None if row is None else self.check(row)
+
+    def held(self, tags: Sequence[bytes]) -> set[bytes]:
+        """Return those of the tags under which the store shows a row; as with ``found``, the others are not proven."""
+        return self._store.held(tags)
 
     def by_id(self, token: TokenId) -> TokenRow | None:
         """Return the current row of a token; ``None`` if there is none, which is not proven."""

@@ -1,7 +1,7 @@
 """Importing: many tokens in one commit, all of them or none."""
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from registry.service.ledger import Ledger, Turn
 from registry.service.token_changes import TokenChanges, Written, check_new
 from registry.service.wishes import NewToken, TokenEdit
 from registry.store.rows import TokenRow
-from registry.values import ApplicationId, fold
+from registry.values import ApplicationId
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -51,6 +51,8 @@ class _Wanted(Struct, frozen=True):
     name: str
     scope: ApplicationId | None
     provider: Provider
+    tag: bytes
+    """The tag of its name, under which its current row lies or will lie."""
 
 
 class Importing:
@@ -81,28 +83,31 @@ class Importing:
             # One step for all entries, then the next: what is refused costs no sealing, and repeating one step takes a
             # processor a third less time than going through all of them for each entry, whose code its caches cannot
             # hold.
-            seen: set[tuple[ApplicationId | None, str]] = set()
+            seen: set[bytes] = set()
             wanted = _each(entries, lambda entry: self._checked(entry, seen), place)
             with self._ledger.store.snapshot():
-                found = _each(wanted, lambda checked: self._found(checked, on_conflict), place)
+                held = self._ledger.rows.held([checked.tag for checked in wanted])
+                found = _each(wanted, lambda checked: self._found(checked, held, on_conflict), place)
             done = _each(found, lambda pair: self._decided(turn, *pair, on_conflict), place, progress)
             written = [addition for _, addition in done if addition]
             if written and not dry_run:
                 self._changes.commit(turn, written)
         return [imported for imported, _ in done]
 
-    def _checked(self, entry: NewToken, seen: set[tuple[ApplicationId | None, str]]) -> _Wanted:
+    def _checked(self, entry: NewToken, seen: set[bytes]) -> _Wanted:
         provider = catalogue.load(entry.provider)
         name = check_new(entry, self._ledger.roster, provider)
         scope = self._ledger.scope(entry.application)
-        unique = (scope, fold(name))
-        if unique in seen:
+        tag = self._ledger.name_tag(scope, name)
+        if tag in seen:
             raise InvalidValue(f"the name {name!r} stands in the file twice")
-        seen.add(unique)
-        return _Wanted(entry, name, scope, provider)
+        seen.add(tag)
+        return _Wanted(entry, name, scope, provider, tag)
 
-    def _found(self, wanted: _Wanted, on_conflict: OnConflict) -> tuple[_Wanted, TokenRow | None]:
-        row = self._ledger.rows.found(self._ledger.name_tag(wanted.scope, wanted.name))
+    def _found(
+        self, wanted: _Wanted, held: Container[bytes], on_conflict: OnConflict
+    ) -> tuple[_Wanted, TokenRow | None]:
+        row = self._ledger.rows.found(wanted.tag) if wanted.tag in held else None
         if row is not None and on_conflict is OnConflict.FAIL:
             hint = "--on-conflict skip|overwrite says what to do about it"
             raise AlreadyExists(f"the name {wanted.name!r} is taken", hint)

@@ -241,6 +241,12 @@ class SQLiteStore:
         """Return the current row under a name's tag."""
         return self._one(f"{_ROW} WHERE name_tag = ?", tag)
 
+    def held(self, tags: Sequence[bytes]) -> set[bytes]:
+        """Return those of the tags under which there is a current row."""
+        pages = [tags[start : start + _PAGE] for start in range(0, len(tags), _PAGE)]
+        statement = "SELECT name_tag FROM tokens WHERE name_tag IN ({})"
+        return {tag for page in pages for (tag,) in self._rows(statement.format(placeholders(page)), page)}
+
     def row(self, token: TokenId) -> TokenRow | None:
         """Return the current row of a token."""
         return self._one(f"{_ROW} WHERE tokens.token_id = ?", token)
