@@ -177,12 +177,15 @@ class Known:
 
     def go_on(self, root: bytes, units: Mapping[int, bytes | None]) -> None:
         """Go on to the state that a ``change`` of this one came to."""
-        self.root = root
+        nodes = dict(self.nodes)
         for unit, data in units.items():
             if data is None:
-                self.nodes.pop(unit, None)
+                nodes.pop(unit, None)
             elif unit < _FIRST_BUCKET:
-                self.nodes[unit] = data
+                nodes[unit] = data
+        # The root is last: whatever interrupts this, it never stands beside the nodes of another.
+        self.nodes = nodes
+        self.root = root
 
     def lookup(self, read: UnitReader, tag: bytes) -> bytes | None:
         """Return the digest of the tag's current row, or ``None`` if there is none; ``IntegrityError`` if units lie."""

@@ -126,12 +126,15 @@ class Follower:
 
     def adopt(self, written: Written) -> None:
         """Go on to a commit that this process itself has just made, and that changed nothing of the roster."""
+        tree = self._tree
+        if tree is not None:
+            size, before = written.commit.size, tree.nodes()
+            places = merkle.complete_subtrees(size)
+            tree = merkle.Frontier(size, [written.nodes.get(merkle.node_number(*at)) or before[at] for at in places])
+        # Whatever interrupts this, the head never stands beside the tree of another: none is read from the store.
+        self._tree = None
         self.head = written.commit
-        if self._tree is not None:
-            before = self._tree.nodes()
-            places = merkle.complete_subtrees(self.size)
-            nodes = (written.nodes.get(merkle.node_number(*place)) or before[place] for place in places)
-            self._tree = merkle.Frontier(self.size, nodes)
+        self._tree = tree
 
     def frontier(self, store: LogSource) -> dict[tuple[int, int], bytes]:
         """Return the complete subtrees of the verified tree, read from the store if need be and then checked."""
@@ -144,7 +147,9 @@ class Follower:
             if len(found) != len(numbers):
                 raise IntegrityError("nodes of the log are missing", _HINT)
             tree = merkle.Frontier(self.size, [found[number] for number in numbers])
-            if tree.root() != (self.head.root if self.head else merkle.EMPTY_ROOT):
+            # Two nodes whose border was moved would lead to the same root, and the next commit to one of no tree.
+            whole = all(len(node) == merkle.HASH_LENGTH for node in found.values())
+            if not whole or tree.root() != (self.head.root if self.head else merkle.EMPTY_ROOT):
                 raise IntegrityError("nodes of the log were changed", _HINT)
             self._tree = tree
         return self._tree

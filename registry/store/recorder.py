@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,29 +51,29 @@ _PUT_UNIT = "INSERT INTO present_units VALUES (?, ?) ON CONFLICT (unit) DO UPDAT
 
 
 class _Pool(SQLiteConnectionPool):
-    """The connection by which a store is read, or others like it, in the mode that ``eventsourcing`` asks for.
+    """Connections as every other of a store.
 
-    It is one and the same because each of two would throw away what it holds of the file whenever the other had
-    written. ``eventsourcing``'s own would also remember one prepared statement at a time: it gives
-    ``cached_statements=True`` for a number.
+    ``eventsourcing``'s own would remember one prepared statement at a time: it gives ``cached_statements=True`` for a
+    number.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection | None) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__(db_name=file_url(path))
         self._path = path
-        self._connection = connection
 
     def _create_connection(self) -> SQLiteConnection:
-        connection = self._connection
-        if connection is None:
-            connection = connect(self._path)
-            connection.row_factory = sqlite3.Row
+        connection = connect(self._path)
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.row_factory = sqlite3.Row
         return SQLiteConnection(connection, max_age=self.max_age)
 
 
 class CommitDatastore(SQLiteDatastore):
-    """A connection to an existing file, with the pragmas that the registry's promises rest on."""
+    """The connection by which a store is read, or a pool of connections like it.
+
+    To read and write by one is better: each of two would throw away its pages of the file whenever the other had
+    written. Whoever gives it lets one thread use it at a time, and closes it.
+    """
 
     def __init__(
         self,
@@ -81,7 +82,17 @@ class CommitDatastore(SQLiteDatastore):
         connection: sqlite3.Connection | None = None,
     ) -> None:
         super().__init__(file_url(path), originator_id_type=originator_id_type)
-        self.pool = _Pool(path, connection)
+        self.pool = _Pool(path)
+        self._shared = SQLiteConnection(connection, max_age=None) if connection else None
+
+    @contextmanager
+    def get_connection(self, *, commit: bool) -> Iterator[SQLiteConnection]:
+        """Give the connection; without one, a connection of the pool."""
+        if self._shared is not None:
+            yield self._shared
+        else:
+            with super().get_connection(commit=commit) as connection:
+                yield connection
 
 
 class _Reader:
@@ -255,9 +266,5 @@ class CommitWriter:
             return into[0]
         except RecordConflict:
             raise Conflict("somebody else committed meanwhile", "try again") from None
-        except PersistenceError as error:
+        except (PersistenceError, sqlite3.Error) as error:
             raise unusable(self._path, error) from None
-
-    def close(self) -> None:
-        """Close every connection."""
-        self._datastore.close()

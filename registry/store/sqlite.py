@@ -58,8 +58,10 @@ class SQLiteStore:
         self._within = WITHIN_SQLITE.lock()
         self._commits = 0
         """How many were made by this connection."""
+        self._looking = False
+        """Whether a snapshot is open."""
         self._shown: int | None = None
-        """The version that the present snapshot shows, once it was asked."""
+        """The version that it shows, once it was asked."""
         with self._within:
             self._connection = connect(path)
         self.file = file_of(path)
@@ -68,6 +70,7 @@ class SQLiteStore:
     def _writer(self) -> "CommitWriter":
         from registry.store.recorder import CommitWriter  # noqa: PLC0415 - only those who write need eventsourcing
 
+        self._rows("PRAGMA journal_mode = WAL")
         return CommitWriter(self.path, self._connection)
 
     @classmethod
@@ -131,10 +134,8 @@ class SQLiteStore:
             raise IntegrityError(f"the store's schema was changed: {what} {word}", "restore it from a backup")
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close the connection."""
         with self._within:
-            if "_writer" in self.__dict__:
-                self._writer.close()
             self._connection.close()
 
     def discard(self) -> None:
@@ -157,15 +158,28 @@ class SQLiteStore:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read one moment of the store in several steps, whatever others write meanwhile; within one it is the same."""
-        if self._connection.in_transaction:
+        if self._looking:
             yield
             return
-        self._rows("BEGIN")
+        self._let_go()
         try:
+            self._looking = True
+            self._rows("BEGIN")
             yield
         finally:
-            self._shown = None
-            self._rows("ROLLBACK")
+            self._looking, self._shown = False, None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """End a transaction, if one is open; outside a snapshot it can only be what an interruption left behind.
+
+        Within it the store would stand still: nothing that others commit would show.
+        """
+        try:
+            if self._connection.in_transaction:
+                self._rows("ROLLBACK")
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from None
 
     def head(self) -> LoggedCommit | None:
         """Return the newest commit, ``None`` in an empty store."""
@@ -223,10 +237,10 @@ class SQLiteStore:
     def events(self, start: int = 0, topics: Sequence[str] = (), end: int | None = None) -> Iterator[LoggedEvent]:
         """Yield the events of the history in their order, from a position on and before another, a page at a time."""
         chosen = f"AND topic IN ({','.join('?' * len(topics))})" if topics else ""
-        statement = f"SELECT {_LOGGED} WHERE position >= ? AND position < ? {chosen} ORDER BY position LIMIT ?"
-        more = True
+        statement = f"SELECT {_LOGGED} WHERE position >= ? AND position <= ? {chosen} ORDER BY position LIMIT ?"
+        more, last = True, _LAST if end is None else end - 1
         while more:
-            page = self._rows(statement, (start, _LAST if end is None else end, *topics, _PAGE))
+            page = self._rows(statement, (start, last, *topics, _PAGE))
             more = len(page) == _PAGE
             yield from map(_logged, page)
             start = page[-1][0] + 1 if page else start
@@ -269,10 +283,17 @@ class SQLiteStore:
         """Seal the events and write their commit, whole or not at all; ``Conflict`` if it is not the next one."""
         if commit.parent and commit.parent.shred_due and not self._log_bytes():
             commit = structs.replace(commit, shredded=True)
-        with self._within:
-            written = self._writer.put(contents, events, commit)
-        self._commits += 1
-        return written
+        if self._looking:
+            msg = "a commit would be made within a snapshot"
+            raise RuntimeError(msg)
+        self._let_go()
+        try:
+            with self._within:
+                return self._writer.put(contents, events, commit)
+        finally:
+            # Counted whatever happened: who is interrupted cannot know whether the commit was made.
+            self._commits += 1
+            self._let_go()
 
     def version(self) -> int:
         """Return a number that is another one as soon as anybody has changed the store.
@@ -281,9 +302,11 @@ class SQLiteStore:
         """
         if self._shown is not None:
             return self._shown
+        if not self._looking:
+            self._let_go()
         # SQLite counts what other connections write.
         version: int = self._rows("PRAGMA data_version")[0][0] + _OWN * self._commits
-        if self._connection.in_transaction:
+        if self._looking:
             self._shown = version
         return version
 
@@ -293,14 +316,15 @@ class SQLiteStore:
         Running apps ask thousands of times a second. Whatever goes wrong counts as a change: who then looks closer is
         told what it is.
         """
-        ask, path, file = self._connection.cursor().execute, os.fsencode(self.path), self.file
-        version %= _OWN
+        connection, path, file = self._connection, os.fsencode(self.path), self.file
+        ask, version = connection.cursor().execute, version % _OWN
 
         def unchanged() -> bool:
             try:
                 found = os.stat(path)  # noqa: PTH116 - a path object would take as long as the question itself
                 same = ask("PRAGMA data_version").fetchone()[0] == version
-                return same and found.st_ino == file[1] and found.st_dev == file[0]
+                still = same and not connection.in_transaction  # in which the store would stand still
+                return still and found.st_ino == file[1] and found.st_dev == file[0]
             except (sqlite3.Error, OSError):
                 return False
 

@@ -172,6 +172,13 @@ BROKEN = {
         lambda f, _: f.sql("DELETE FROM commits"),
         r"the store holds 7 events, its last commit says 0",
     ),
+    "an event at the highest position": (
+        lambda f, _: f.sql(
+            f"INSERT INTO stored_events SELECT '{STRANGER}', 1, topic, state, {2**63 - 1}, commit_number"
+            " FROM stored_events WHERE position = 6"
+        ),
+        r"the store holds 9\.2\d+e\+18 events, its last commit says 7",
+    ),
     "all events dropped": (lambda f, _: f.sql("DELETE FROM stored_events"), r"events of commit 0 are missing"),
     "an event dropped": (drop_event(1), r"events of commit 1 are missing"),
     "the end of a commit dropped": (drop_event(2), r"events of commit 1 are missing"),
@@ -334,3 +341,15 @@ def test_an_event_larger_than_any_is_a_problem(writer, forger, more, found):
     follower = followed(writer)
     assert [(problem.position, problem.kind) for problem in follower.problems] == found
     assert follower.size == 8
+
+
+def test_nodes_whose_border_was_moved_are_refused(writer, forger):
+    """Two nodes that join to the same bytes lead to the same root, and whoever built on them to a root of no tree."""
+    whole = followed(writer)
+    later = Follower(writer.registry, whole.head, whole.roster, whole.roster_events)
+    numbers = [merkle.node_number(*place) for place in merkle.complete_subtrees(7)[-2:]]
+    left, right = (writer.store.nodes([number])[number] for number in numbers)
+    for number, moved in zip(numbers, (left + right[:1], right[1:]), strict=True):
+        forger.sql(f"UPDATE log_nodes SET hash = x'{moved.hex()}' WHERE number = {number}")
+    with pytest.raises(IntegrityError, match="nodes of the log were changed"):
+        later.frontier(writer.store)
