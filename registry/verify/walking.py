@@ -23,7 +23,6 @@ from registry.log.checkpoint import origin
 from registry.sealing.labels import joined
 from registry.store.raw import RawStore, Row
 from registry.store.topics import ROSTER_TOPICS
-from registry.values import rfc3339
 from registry.verify.spans import Edge, Span
 from registry.verify.timeline import Signers, Timeline
 
@@ -153,7 +152,8 @@ class Walker:
         number, _, at, size, root, present, roster_length, roster_head, shredded, signature = row
         timeline, length = self._timeline, self._timeline.length(size)
         moment, (text, last) = datetime.fromisoformat(at), self._last
-        if rfc3339(moment) != at or moment > self._latest:
+        # As ``rfc3339`` writes it: what ends in Z is of UTC, and nothing else is left of it but this.
+        if f"{moment.isoformat()[:-6]}Z" != at or moment > self._latest:
             raise _Odd
         if before.at and moment < (last if text == before.at else datetime.fromisoformat(before.at)):
             raise _Odd
@@ -185,10 +185,6 @@ def signed_text(origin_line: str, row: Row) -> str:
     """Return the text that the author of a commit signed, given its columns."""
     number, _, _, size, root, present, roster_length, roster_head, shredded, _ = row
     return (
-        f"{origin_line}\n{size}\n{_base64(root)}\ncommit {number}\npresent {_base64(present)}\n"
-        f"roster-length {roster_length}\nroster-head {_base64(roster_head)}\nshredded {shredded}\n"
+        f"{origin_line}\n{size}\n{b2a_base64(root).decode()}commit {number}\npresent {b2a_base64(present).decode()}"
+        f"roster-length {roster_length}\nroster-head {b2a_base64(roster_head).decode()}shredded {shredded}\n"
     )
-
-
-def _base64(data: bytes) -> str:
-    return b2a_base64(data, newline=False).decode()
