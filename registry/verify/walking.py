@@ -117,7 +117,7 @@ class Walker:
         """Grow the tree by events of a commit: the stack becomes its complete subtrees, the nodes made are added."""
         stack, made = grown
         number, author, at = row[0], row[1].encode(), row[2].encode()
-        head, middle = self._leaf, joined(_number(number), author, at) + _length(_ID_LENGTH)
+        head, middle = self._leaf, _EIGHT + _number(number) + joined(author, at) + _length(_ID_LENGTH)
         stream, topics, free, keep = self._timeline.stream, self._topics, member.role == ADMIN, made.append
         for found, of_commit, originator, version, topic, state in events:
             if found != position or of_commit != number or len(originator) != _ID_LENGTH:
@@ -160,7 +160,9 @@ class Walker:
         self._last = at, moment
         if (roster_length, roster_head) != (length, timeline.rosters[length].head):
             raise _Odd
-        if length - timeline.length(start) > 1 or not before.shredded <= shredded <= number + 1:
+        if length != before.roster_length and length - timeline.length(start) > 1:
+            raise _Odd
+        if not before.shredded <= shredded <= number + 1:
             raise _Odd
         if member.role != ADMIN and present != before.present:
             raise _Odd
