@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 
 from registry import Secret, Surroundings, init_registry, load_settings, open_registry
+from registry.store import following, roster_chain
 
 # Every machine is free to look for other examples; nothing is kept between runs, because tests write nothing here.
 hypothesis.settings.register_profile("tests", deadline=None, database=None, print_blob=True)
@@ -62,3 +63,15 @@ def registry(founded, around):
 def zoom_fields():
     """Return the credentials of a Zoom account."""
     return {"api_key": Secret("KEY-1"), "api_secret": Secret("SECRET-1")}
+
+
+@pytest.fixture
+def checked(monkeypatch):
+    """Return what was checked by a signature: numbers of commits, and events of the roster."""
+    numbers = []
+    check, roster = following.check_signed, roster_chain.roster_record.check_signature
+    monkeypatch.setattr(following, "check_signed", lambda *a: (numbers.append(a[1].number), check(*a)))
+    monkeypatch.setattr(
+        roster_chain.roster_record, "check_signature", lambda *a: (numbers.append("roster"), roster(*a))
+    )
+    return numbers

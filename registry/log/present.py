@@ -41,7 +41,6 @@ UnitGetter = Callable[[int], object]
 UnitReader = Callable[[Sequence[int]], Mapping[int, object]]
 """Gives what is stored of units, all in one go, without those that are not there."""
 
-_LEVELS = 3
 _WIDTH = 16
 _BITMAP = 2
 _HASH = 32

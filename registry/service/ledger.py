@@ -60,9 +60,9 @@ class Ledger(Reader):
         knew it: ``Conflict`` if that has changed. With ``late`` the newest commit may be of a time that is not yet.
         """
         parse_reason(reason)
+        known = self.roster.version
         if self.member.role not in roles:  # it may have been given one meanwhile; if not, nobody waits for a turn
             self.require(*roles)
-        known = self.roster.version
         with self.store.queued(self.refresh):
             self.store.check_in_place()
             self.refresh()

@@ -57,7 +57,7 @@ class SQLiteStore:
         self._wait = wait
         self._within = WITHIN_SQLITE.lock()
         self._commits = 0
-        """How many were made by this connection."""
+        """How often this connection may have made one."""
         self._looking = False
         """Whether a snapshot is open."""
         self._shown: int | None = None

@@ -10,7 +10,6 @@ import pytest
 
 from registry import IntegrityError, TokenEdit, load_settings, open_registry, open_rolled_back
 from registry.service import keeping
-from registry.store import following, roster_chain
 from tests.members.team import fields
 
 SEEN = r"^the store (was cut or put back|holds another history)"
@@ -69,18 +68,6 @@ def test_a_process_that_was_shown_another_history_is_told_when_the_first_is_back
     with pytest.raises(IntegrityError, match=SEEN):
         process.close()
     assert team.pin("bob") == seen
-
-
-@pytest.fixture
-def checked(monkeypatch):
-    """Return what was checked by a signature: numbers of commits, and events of the roster."""
-    numbers = []
-    check, roster = following.check_signed, roster_chain.roster_record.check_signature
-    monkeypatch.setattr(following, "check_signed", lambda *a: (numbers.append(a[1].number), check(*a)))
-    monkeypatch.setattr(
-        roster_chain.roster_record, "check_signature", lambda *a: (numbers.append("roster"), roster(*a))
-    )
-    return numbers
 
 
 def test_who_lags_behind_and_who_is_ahead_verify_nothing_again(team, checked):

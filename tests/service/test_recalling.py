@@ -12,7 +12,6 @@ from registry.pins import Pin, Pins
 from registry.service import keeping
 from registry.service.recalling import gives_up
 from registry.service.registry import store_url
-from registry.store import following, roster_chain
 from tests.sealing.specimens import ALICE, BOB, MEMBER, OTHER_MEMBER
 from tests.service.attacks import edit, fill, query, tamper, token
 from tests.service.test_pins import pin
@@ -114,18 +113,6 @@ def pins_of(founded):
 def known(founded):
     """Return what the machine knows of its store."""
     return pins_of(founded).get(store_url(founded.store_path()))
-
-
-@pytest.fixture
-def checked(monkeypatch):
-    """Return the numbers of the commits whose signatures were checked, and the roster's versions."""
-    numbers = []
-    check, roster = following.check_signed, roster_chain.roster_record.check_signature
-    monkeypatch.setattr(following, "check_signed", lambda *a: (numbers.append(a[1].number), check(*a)))
-    monkeypatch.setattr(
-        roster_chain.roster_record, "check_signature", lambda *a: (numbers.append("roster"), roster(*a))
-    )
-    return numbers
 
 
 def test_what_was_verified_once_is_not_verified_again(founded, around, path, checked):
