@@ -17,7 +17,8 @@ from tests.cli.harness import environment
 PATIENCE = 20.0
 # Not print, which a signal may interrupt and must not enter a second time.
 TOLD = "import os, signal, sys, time\ndef say(*words): os.write(1, (' '.join(map(str, words)) + '\\n').encode())\n"
-SERVE = f"{TOLD}say(os.environ['VALUE'], os.getpid())\nwhile True: time.sleep(60)\n"
+# A signal that comes just before a sleep is heard after it.
+SERVE = f"{TOLD}say(os.environ['VALUE'], os.getpid())\nwhile True: time.sleep(0.05)\n"
 STUBBORN = f"{TOLD}signal.signal(signal.SIGTERM, lambda *_: say('no'))\n{SERVE}"
 HANDED_ON = [
     *(signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGABRT),
