@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from registry.errors import InvalidValue, RegistryError, StoreMissing, Unusable
+from registry.errors import InvalidValue, RegistryError, Unusable
 
 FORMATS = ("table", "json")
 _PROGRAM = "token-registry"
@@ -59,8 +59,6 @@ class Settings(Struct, frozen=True):
 def sqlite_path(url: str) -> Path:
     """Return the absolute path in ``sqlite:///relative`` or ``sqlite:////absolute``, as SQLAlchemy writes them."""
     scheme, found, rest = url.partition("://")
-    if scheme in {"postgresql", "postgres"}:
-        raise StoreMissing("PostgreSQL stores are not supported by this version", "use sqlite:////absolute/path")
     path = unquote(rest.removeprefix("/"))
     if scheme != "sqlite" or not found or not rest.startswith("/") or not path or "\x00" in path:
         raise InvalidValue(f"{url!r} is not the URL of a store", "write sqlite:///relative or sqlite:////absolute")

@@ -7,6 +7,7 @@ import pytest
 
 from registry import Secret, Surroundings, init_registry, load_settings, open_registry
 from registry.store import following, roster_chain
+from tests import servers
 
 # Every machine is free to look for other examples; nothing is kept between runs, because tests write nothing here.
 hypothesis.settings.register_profile("tests", deadline=None, database=None, print_blob=True)
@@ -25,6 +26,21 @@ class Clock:
         """Return the time, and go on."""
         self.now += timedelta(seconds=1)
         return self.now
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """Return the PostgreSQL server of this process."""
+    with servers.running(tmp_path_factory.mktemp("pg")) as found:
+        yield found
+
+
+@pytest.fixture
+def schema(server):
+    """Return the name of a schema that is not there yet, and is gone after the test."""
+    name = server.schema()
+    yield name
+    server.drop(name)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from registry.errors import InvalidValue, NotFound
 from registry.log.problems import ACKNOWLEDGEABLE, KINDS, TIME
 from registry.pins import Pins
 from registry.service.ledger import Ledger
+from registry.service.places import place_of
 from registry.service.registry import PassphrasePrompt, known_pin, open_identity
 from registry.service.surroundings import Surroundings
 from registry.service.verifying import verify_registry
 from registry.settings import Settings, load_settings
-from registry.store.sqlite import SQLiteStore
 from registry.values import Secret, parse_reason
 
 
@@ -60,9 +60,9 @@ def acknowledge_problem(
 
 def _tolerant(settings: Settings, passphrase: PassphrasePrompt | None, surroundings: Surroundings) -> Ledger:
     """Open the registry although commits broke rules. No pin moves: others than this problem may still be unknown."""
-    path = settings.store_path()
-    pin = known_pin(Pins(Path(settings.state.value)), path)
-    store = SQLiteStore.open(path)
+    place = place_of(settings)
+    pin = known_pin(Pins(Path(settings.state.value)), place)
+    store = place.open()
     try:
         return Ledger(store, pin, open_identity(settings, passphrase), surroundings, None, tolerant=True)
     except BaseException:

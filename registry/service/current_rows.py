@@ -10,14 +10,14 @@ from registry.errors import IntegrityError
 from registry.log import present
 from registry.store.following import Follower
 from registry.store.rows import TokenRow
-from registry.store.sqlite import SQLiteStore
+from registry.store.store import Store
 from registry.values import ApplicationId, TokenId
 
 
 class CurrentRows:
     """The current rows of a store, as far as its log was followed."""
 
-    def __init__(self, store: SQLiteStore, log: Follower) -> None:
+    def __init__(self, store: Store, log: Follower) -> None:
         self._store = store
         self._log = log
         self._present = present.Known(present.EMPTY_ROOT)

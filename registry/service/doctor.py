@@ -10,6 +10,7 @@ from msgspec import Struct
 from registry.domain.roster import ADMIN, APP
 from registry.errors import RegistryError
 from registry.sealing.identity import IdentityFile, read_identity
+from registry.service.places import place_of
 from registry.service.registry import PassphrasePrompt, Registry, open_registry
 from registry.service.surroundings import Surroundings
 from registry.settings import Setting, Settings
@@ -64,10 +65,10 @@ def diagnose(
 
 
 def _places(settings: Settings) -> list[Finding]:
-    store, state = settings.store_path(), Path(settings.state.value)
+    store, state = place_of(settings).files, Path(settings.state.value)
     identity = Path(settings.identity.value)
     findings = []
-    if identity.parent == store.parent and store.parent in (state, state.parent):
+    if store is not None and identity.parent == store.parent and store.parent in (state, state.parent):
         findings.append(
             Finding(
                 Level.RISK,
@@ -75,12 +76,14 @@ def _places(settings: Settings) -> list[Finding]:
                 "who can exchange the folder can exchange what this machine knows; keep them apart",
             )
         )
-    folders = {("folder", folder) for folder in (identity.parent, store.parent)}
-    for what, path in [("store", store), ("state", state), *sorted(folders)]:
+    folders = {("folder", file.parent) for file in (identity, store) if file is not None}
+    files = [("store", store)] if store is not None else []
+    for what, path in [*files, ("state", state), *sorted(folders)]:
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o002:
             findings.append(Finding(Level.RISK, f"other users may write the {what} {path}", f"chmod o-w {path}"))
-    leftovers = sorted(store.parent.glob(f"{store.name}.*.new")) if store.parent.exists() else []
-    findings += [Finding(Level.RISK, f"an 'init' was interrupted and left {path}", f"rm {path}*") for path in leftovers]
+    if store is not None and store.parent.exists():
+        left = sorted(store.parent.glob(f"{store.name}.*.new"))
+        findings += [Finding(Level.RISK, f"an 'init' was interrupted and left {path}", f"rm {path}*") for path in left]
     return findings
 
 
@@ -126,10 +129,12 @@ def _member(registry: Registry, settings: Settings) -> list[Finding]:
 
 def _other_identities(settings: Settings) -> list[IdentityFile]:
     """Return the identities that lie beside this machine's own, or beside its store or its configuration."""
-    own, config, store = Path(settings.identity.value), Path(settings.config.value), settings.store_path()
+    own, config, store = Path(settings.identity.value), Path(settings.config.value), place_of(settings).files
     # To open and close a file of the store would let go of the locks that a connection of this process holds on it.
-    skipped = {store, *(store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm"))}
-    folders = dict.fromkeys(path.parent for path in (own, config, store))
+    skipped = (
+        {store.with_name(f"{store.name}{suffix}") for suffix in ("", "-wal", "-shm")} if store is not None else set()
+    )
+    folders = dict.fromkeys(path.parent for path in (own, config, store) if path is not None)
     found = []
     for path in sorted(path for folder in folders for path in folder.glob("*") if path not in skipped):
         try:

@@ -1,8 +1,6 @@
-"""Founding a registry: its first commit, made in a file of its own and put in place when it is whole."""
+"""Founding a registry: its first commit, made in a store of its own and put in place when it is whole."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from msgspec import Struct, structs
 
@@ -10,8 +8,7 @@ from registry.domain.events import Context
 from registry.domain.roster import ADMIN, AUDIT, FINGERPRINT, GLOBAL, Member, Roster
 from registry.domain.roster_events import Founder, FoundingStatement, RosterFounded
 from registry.domain.roster_rules import evolve
-from registry.errors import AlreadyExists, StoreUnreadable
-from registry.pins import Pin, Pins
+from registry.pins import Pins
 from registry.sealing import aead, grants, roster_record
 from registry.sealing.grants import AudienceKey
 from registry.sealing.identity import Identity
@@ -21,13 +18,12 @@ from registry.service.surroundings import Surroundings
 from registry.store import codec
 from registry.store.contents import Contents
 from registry.store.following import Follower
-from registry.store.lock import queued
+from registry.store.place import Place
 from registry.store.roster_chain import FOUNDING_VERSION
 from registry.store.rows import Commit
-from registry.store.sqlite import SQLiteStore
+from registry.store.store import Store
 from registry.values import MemberId
 
-_WAIT = 10.0
 _AUDIENCES = (AUDIT, GLOBAL, FINGERPRINT)
 
 
@@ -61,39 +57,18 @@ def found(identities: Sequence[tuple[Identity, str]], around: Surroundings) -> F
     return Founded(registry, event, made[0][1])
 
 
-def check_vacant(path: Path) -> None:
-    """Raise ``AlreadyExists`` if something stands where the store is to be."""
-    if path.exists():
-        raise AlreadyExists(f"there is a registry at {path} already", "it is never overwritten")
-
-
-def init_store(path: Path, url: str, pins: Pins, founded: Founded, identity: Identity) -> None:
+def init_store(place: Place, pins: Pins, founded: Founded, identity: Identity) -> None:
     """Write the founding into a new store; ``AlreadyExists`` where one is. Killed half-way, it leaves no registry."""
-    check_vacant(path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.new")
-    store = SQLiteStore.create(partial)
+    place.check_vacant()
+    store = place.create()
     try:
         log = _first_commit(store, founded, identity)
-        store.close()
-        _put_in_place(partial, path, pins, pin_of(url, log))
+        place.settle(store, lambda: pins.put(pin_of(place.url, log)))
     finally:
         store.discard()
 
 
-def _put_in_place(partial: Path, path: Path, pins: Pins, pin: Pin) -> None:
-    # Pin and store change together: of two foundings at once, the one that comes too late must not leave its pin.
-    with queued(path.with_name(path.name + ".lock"), _WAIT):
-        check_vacant(path)
-        pins.put(pin)
-        try:
-            os.link(partial, path)
-        except FileExistsError:
-            raise AlreadyExists(f"there is a registry at {path} already", "it is never overwritten") from None
-        except OSError as error:
-            raise StoreUnreadable(f"no store can be made at {path}: {error.strerror}") from None
-
-
-def _first_commit(store: SQLiteStore, founded: Founded, identity: Identity) -> Follower:
+def _first_commit(store: Store, founded: Founded, identity: Identity) -> Follower:
     event = founded.event
     roster = evolve(Roster(), event)
     keyring = Keyring(founded.registry, identity, event.by, structs.replace(roster, head=founded.registry))

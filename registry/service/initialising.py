@@ -11,7 +11,8 @@ from registry.errors import AlreadyExists
 from registry.pins import Pins
 from registry.sealing.identity import Identity
 from registry.service import founding
-from registry.service.registry import PassphrasePrompt, open_identity, store_url
+from registry.service.places import place_of
+from registry.service.registry import PassphrasePrompt, open_identity
 from registry.service.surroundings import Surroundings
 from registry.settings import Settings, load_settings
 from registry.values import MemberId, Secret, parse_member_name
@@ -27,7 +28,8 @@ class Initialised(Struct, frozen=True):
     member: str
     identity: Path
     identity_created: bool
-    store: Path
+    store: str
+    """Where it lies."""
 
 
 def init_registry(
@@ -49,8 +51,8 @@ def init_registry(
     name = parse_member_name(name)
     settings = settings or load_settings()
     around = surroundings or Surroundings()
-    path, place = settings.store_path(), Path(settings.identity.value)
-    founding.check_vacant(path)
+    store, place = place_of(settings), Path(settings.identity.value)
+    store.check_vacant()
     if recovery is not None:
         _check_recovery(recovery, place, name)
     created = not place.exists()
@@ -66,8 +68,8 @@ def init_registry(
             identity = open_identity(settings, passphrase)
         founders = [(identity, name), *([(second, RECOVERY)] if recovery is not None else [])]
         founded = founding.found(founders, around)
-        founding.init_store(path, store_url(path), Pins(Path(settings.state.value)), founded, identity)
-    return Initialised(founded.registry.hex(), name, place, created, path)
+        founding.init_store(store, Pins(Path(settings.state.value)), founded, identity)
+    return Initialised(founded.registry.hex(), name, place, created, str(store))
 
 
 def _check_recovery(recovery: Path, identity: Path, name: str) -> None:

@@ -11,8 +11,9 @@ from registry.pins import Pin, Pins
 from registry.sealing import roster_record
 from registry.service.keeping import move
 from registry.service.ledger import Ledger
+from registry.service.places import place_of
 from registry.service.recalling import other_history, pin_of, same
-from registry.service.registry import PassphrasePrompt, open_identity, store_url
+from registry.service.registry import PassphrasePrompt, open_identity
 from registry.service.surroundings import Surroundings
 from registry.service.whoami import Whoami, whoami
 from registry.settings import Settings, remember_url
@@ -20,7 +21,7 @@ from registry.store import roster_chain
 from registry.store.following import Follower, check_signed
 from registry.store.proven import ProvenLog
 from registry.store.rows import LoggedCommit
-from registry.store.sqlite import SQLiteStore
+from registry.store.store import Store
 
 _ID_LENGTH = 64
 
@@ -49,17 +50,17 @@ def join(
     ``Conflict`` if this machine already knows the store as another registry.
     """
     registry = invitation.registry_id if invitation else parse_registry_id(registry_id or "")
-    path = settings.store_path()
-    url, pins = store_url(path), Pins(Path(settings.state.value))
+    place, pins = place_of(settings), Pins(Path(settings.state.value))
+    url = place.url
     known = pins.get(url)
     if known is not None and known.registry_id != registry:
         raise Conflict(
-            f"this machine knows the store at {path} as the registry {known.registry_id.hex()}",
+            f"this machine knows the store at {place} as the registry {known.registry_id.hex()}",
             "if that one is gone for good, remove its pin by hand",
         )
     pin, around = known or Pin(url, registry), surroundings or Surroundings()
     identity = open_identity(settings, passphrase)
-    store = SQLiteStore.open(path)
+    store = place.open()
     try:
         with store.snapshot():
             log = _told(store, registry, invitation)
@@ -70,7 +71,7 @@ def join(
         # A machine whose identity is no member pins nothing: what it was told may be wrong altogether.
         ledger = Ledger(store, pin, identity, around, pins if known else None, log=None if known else log)
         accepted = frozenset[bytes]().union(*(other.accepted for other in others))
-        move(pins, known, pin_of(url, ledger.log).knowing(accepted), path)
+        move(pins, known, pin_of(url, ledger.log).knowing(accepted), place)
         return Joined(whoami(ledger), invitation is None, remember_url(settings))
     finally:
         store.close()
@@ -87,7 +88,7 @@ def parse_registry_id(text: str) -> bytes:
     raise InvalidValue("a registry's id has 64 hexadecimal digits", "'init' and 'whoami' print it")
 
 
-def _told(store: SQLiteStore, registry: bytes, told: Invitation | None) -> Follower:
+def _told(store: Store, registry: bytes, told: Invitation | None) -> Follower:
     """Return the log as far as the invitation tells it, from where it is followed on."""
     events = store.stream(roster_record.stream_id(registry))
     if not events:
@@ -114,7 +115,7 @@ def _told(store: SQLiteStore, registry: bytes, told: Invitation | None) -> Follo
     return Follower(registry, made, roster, events[: told.roster_version])
 
 
-def _is_named(store: SQLiteStore, registry: bytes, made: LoggedCommit, told: Invitation) -> bool:
+def _is_named(store: Store, registry: bytes, made: LoggedCommit, told: Invitation) -> bool:
     # The checkpoint holds the root, and thereby number, author and time, but not in words: an event of it says them.
     point = made.checkpoint(registry)
     named = checkpoint_hash(point.text()) == told.checkpoint
@@ -128,7 +129,7 @@ def _holds(log: ProvenLog, made: LoggedCommit) -> bool:
     return end is not None and (end.author, end.at) == (made.author, made.at)
 
 
-def _check_seen(store: SQLiteStore, log: Follower, other: Pin) -> None:
+def _check_seen(store: Store, log: Follower, other: Pin) -> None:
     """Raise ``IntegrityError`` unless the log goes on from what this machine has seen of the registry elsewhere."""
     if other.seen is None:
         return

@@ -1,21 +1,21 @@
 """Keeping what was seen: this machine's pin is moved to what was verified, and never past what another process saw."""
 
-from pathlib import Path
 from time import monotonic
 
 from registry.errors import IntegrityError
 from registry.pins import Pin, Pins
 from registry.service.recalling import pin_of, recall, same
 from registry.store.following import Follower
+from registry.store.place import Place
 from registry.store.proven import ProvenLog
-from registry.store.sqlite import SQLiteStore
+from registry.store.store import Store
 
 _KEEP_EVERY = 1.0
 """Seconds for which a long-running process may commit without moving its pin; opening and closing always do."""
 
 
-def move(pins: Pins, before: Pin | None, pin: Pin, path: Path) -> Pin:
-    """Pin what the store at a path was followed to, from ``before`` on, and return what is pinned then.
+def move(pins: Pins, before: Pin | None, pin: Pin, place: Place) -> Pin:
+    """Pin what the store at a place was followed to, from ``before`` on, and return what is pinned then.
 
     ``recall`` follows from ``before``: what it accepts may be pinned. Where another process of this machine has pinned
     something else since, the store must hold both, or have given one of them up, and the newer stays;
@@ -25,16 +25,16 @@ def move(pins: Pins, before: Pin | None, pin: Pin, path: Path) -> Pin:
     # Others may move it again while the store is asked, which is done without the lock. Each turn they have come
     # further, so this ends with them.
     while (known := pins.replace(before, pin)) != pin and known.registry_id == pin.registry_id:
-        settled = _settled(path, known, pin)
+        settled = _settled(place, known, pin)
         if settled == known:
             break
         before, pin = known, settled
     return known
 
 
-def _settled(path: Path, known: Pin, pin: Pin) -> Pin:
+def _settled(place: Place, known: Pin, pin: Pin) -> Pin:
     # By a connection of its own: the caller's may show an earlier moment, or a file that lies elsewhere by now.
-    store = SQLiteStore.open(path)
+    store = place.open()
     try:
         with store.snapshot():
             return _newer(store, known, pin).knowing(known.accepted | pin.accepted)
@@ -42,7 +42,7 @@ def _settled(path: Path, known: Pin, pin: Pin) -> Pin:
         store.close()
 
 
-def _newer(store: SQLiteStore, known: Pin, pin: Pin) -> Pin:
+def _newer(store: Store, known: Pin, pin: Pin) -> Pin:
     """Return which of two pins stays; ``IntegrityError`` unless the store holds each, or an admin gave it up."""
     lost = gone = False
     if not _one_history(store, *sorted((known, pin), key=lambda each: each.commit)):
@@ -50,7 +50,7 @@ def _newer(store: SQLiteStore, known: Pin, pin: Pin) -> Pin:
     return pin if not gone and (lost or pin.commit > known.commit) else known
 
 
-def _one_history(store: SQLiteStore, first: Pin, last: Pin) -> bool:
+def _one_history(store: Store, first: Pin, last: Pin) -> bool:
     """Return whether the store holds what two processes have seen, and the one goes on from the other.
 
     Both have verified what they have seen, so that a proof is enough and nothing is followed again: it is what happens
@@ -70,10 +70,10 @@ def _one_history(store: SQLiteStore, first: Pin, last: Pin) -> bool:
 class PinKeeper:
     """Moves this machine's pin to what was verified: never back, but along a rollback that was accepted."""
 
-    def __init__(self, pins: Pins | None, pin: Pin, path: Path) -> None:
+    def __init__(self, pins: Pins | None, pin: Pin, place: Place) -> None:
         self._pins = pins
         self._pin = pin
-        self._path = path
+        self._place = place
         self._kept_at = 0.0
 
     @property
@@ -93,7 +93,7 @@ class PinKeeper:
         if self._pins is None or not (at_once or now - self._kept_at > _KEEP_EVERY):
             return
         pin = pin_of(self._pin.url, log)
-        kept = move(self._pins, self._pin, pin, self._path)
+        kept = move(self._pins, self._pin, pin, self._place)
         self._kept_at = now
         if kept.seen and pin.seen and kept.seen.signed == pin.seen.signed:
             # Not what another process has seen beyond that: this log has yet to come through it.

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from registry.errors import NotFound
 from registry.pins import Pins
+from registry.service.places import place_of
 from registry.service.registry import known_pin
 from registry.settings import Settings, load_settings
 
@@ -25,7 +26,7 @@ class PinView(Struct, frozen=True):
 def read_pin(settings: Settings | None = None) -> PinView:
     """Return what this machine has seen; ``Unusable`` if it never met the registry."""
     settings = settings or load_settings()
-    pin = known_pin(Pins(Path(settings.state.value)), settings.store_path())
+    pin = known_pin(Pins(Path(settings.state.value)), place_of(settings))
     if pin.seen is None:
         raise NotFound("this machine has seen nothing of the registry yet", "any command that opens it does")
     point = pin.seen.checkpoint

@@ -26,7 +26,7 @@ from registry.store.contents import Contents
 from registry.store.following import Follower, verified_events
 from registry.store.proven import ProvenLog
 from registry.store.rows import LoggedCommit, LoggedEvent, TokenRow
-from registry.store.sqlite import SQLiteStore
+from registry.store.store import Store
 from registry.store.topics import ROSTER_TOPICS
 from registry.values import ApplicationId, fold
 from registry.views.directory import Directory, directory
@@ -47,7 +47,7 @@ class Reader:
 
     def __init__(
         self,
-        store: SQLiteStore,
+        store: Store,
         pin: Pin,
         identity: Identity,
         surroundings: Surroundings,
@@ -61,7 +61,7 @@ class Reader:
         self.identity = identity
         self.surroundings = surroundings
         self.roster_stream = roster_record.stream_id(self.registry)
-        self._pin = PinKeeper(pins, pin, store.path)
+        self._pin = PinKeeper(pins, pin, store.place)
         self._tolerant = tolerant
         self._store_version = 0
         """As of which change of the store the log was followed to its end; 0 for none."""
@@ -125,8 +125,8 @@ class Reader:
         return pin_of("", self.log).knowing(self._pin.accepted)
 
     def moved(self) -> Self:
-        """Return a reader of the file that lies at the store's path now; it must go on from what was verified here."""
-        store = SQLiteStore.open(self.store.path)
+        """Return a reader of the store that lies in its place now; it must go on from what was verified here."""
+        store = self.store.place.open()
         try:
             pin = self._seen()
             with store.snapshot():

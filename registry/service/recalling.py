@@ -13,13 +13,13 @@ from registry.sealing import roster_record
 from registry.store import roster_chain
 from registry.store.following import Follower
 from registry.store.rows import LoggedCommit
-from registry.store.sqlite import SQLiteStore
+from registry.store.store import Store
 from registry.values import MemberId
 
 _ROLLBACK_HINT = "if an admin restored a backup on purpose, 'log accept-rollback' goes on from it"
 
 
-def recall(store: SQLiteStore, pin: Pin) -> tuple[Follower, bool]:
+def recall(store: Store, pin: Pin) -> tuple[Follower, bool]:
     """Return the log, followed from what this machine has seen of it to its end; and whether that was given up.
 
     ``IntegrityError`` shows both checkpoints where the store does not hold what was seen, unless an admin whom the pin
@@ -32,7 +32,7 @@ def recall(store: SQLiteStore, pin: Pin) -> tuple[Follower, bool]:
     return log, False
 
 
-def _seen(store: SQLiteStore, pin: Pin) -> Follower | None:
+def _seen(store: Store, pin: Pin) -> Follower | None:
     """Return the log as it was when this machine last looked; ``None`` if the store does not hold that."""
     seen = pin.seen
     if seen is None:
@@ -62,7 +62,7 @@ def same(made: LoggedCommit, seen: Pinned) -> bool:
     return said == (seen.checkpoint, seen.author, seen.at, seen.signature)
 
 
-def _rolled_back(store: SQLiteStore, pin: Pin) -> Follower:
+def _rolled_back(store: Store, pin: Pin) -> Follower:
     """Return the log of a store that lacks what was seen, where that was given up; it is followed from the founding."""
     log = Follower(pin.registry_id)
     refusal = other_history(store, pin)
@@ -97,7 +97,7 @@ def gives_up(roster: Roster, seen: Pinned) -> bool:
     return False
 
 
-def other_history(store: SQLiteStore, pin: Pin) -> IntegrityError:
+def other_history(store: Store, pin: Pin) -> IntegrityError:
     """Return the error that shows what was seen and what the store holds instead."""
     head = store.head()
     held = f"commit {head.number} and {head.size} events" if head else "nothing"

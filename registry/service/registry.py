@@ -10,10 +10,11 @@ from registry.pins import Pin, Pins
 from registry.sealing.identity import Identity, IdentityFile, read_identity
 from registry.service.closing import Closing
 from registry.service.ledger import Ledger
+from registry.service.places import place_of
 from registry.service.surroundings import Surroundings
 from registry.service.tokens import Tokens
 from registry.settings import Settings, load_settings
-from registry.store.sqlite import SQLiteStore
+from registry.store.place import Place
 from registry.values import Secret
 
 if TYPE_CHECKING:
@@ -234,11 +235,11 @@ def open_registry(
     machine knows, and ``NotPermitted`` where the identity is no member.
     """
     settings = settings or load_settings()
-    path = settings.store_path()
-    store = SQLiteStore.open(path)
+    place = place_of(settings)
+    store = place.open()
     try:
         pins = Pins(Path(settings.state.value))
-        pin = known_pin(pins, path)
+        pin = known_pin(pins, place)
         identity = open_identity(settings, passphrase)
         if store.shred_pending():
             store.shred(wait=False)
@@ -248,17 +249,12 @@ def open_registry(
         raise
 
 
-def known_pin(pins: Pins, path: Path) -> Pin:
-    """Return what this machine knows of the store at a path; ``Unusable`` if it never met it."""
-    pin = pins.get(store_url(path))
+def known_pin(pins: Pins, place: Place) -> Pin:
+    """Return what this machine knows of the store at a place; ``Unusable`` if it never met it."""
+    pin = pins.get(place.url)
     if pin is None:
-        raise Unusable(f"this machine does not know the registry at {path}", "'join' makes it known")
+        raise Unusable(f"this machine does not know the registry at {place}", "'join' makes it known")
     return pin
-
-
-def store_url(path: Path) -> str:
-    """Return the URL under which a machine remembers an SQLite store."""
-    return f"sqlite:///{path.resolve()}"
 
 
 def open_identity(settings: Settings, passphrase: PassphrasePrompt | None = None) -> Identity:

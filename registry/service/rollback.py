@@ -15,12 +15,13 @@ from registry.pins import Pin, Pins
 from registry.service.checking import check_vouched, parse_seen
 from registry.service.keeping import move
 from registry.service.ledger import Ledger
+from registry.service.places import place_of
 from registry.service.recalling import pin_of
 from registry.service.registry import PassphrasePrompt, known_pin, open_identity
 from registry.service.surroundings import Surroundings
 from registry.settings import Settings, load_settings
 from registry.store.following import Follower
-from registry.store.sqlite import SQLiteStore
+from registry.store.store import Store
 
 _MOST_LOST = 1_000_000
 """How many commits another machine may have seen beyond this one. More are none that anybody has made."""
@@ -84,7 +85,7 @@ class RolledBack:
         with ledger.turn(reason, roster=True) as turn:
             event = RollbackAccepted(**ledger.roster_facts(turn), kept=self.kept, lost=self.lost)
             ledger.commit(turn, [event])
-        move(self._pins, self._pin, pin_of(self._pin.url, ledger.log), ledger.store.path)
+        move(self._pins, self._pin, pin_of(self._pin.url, ledger.log), ledger.store.place)
 
     def __enter__(self) -> Self:
         return self
@@ -109,10 +110,10 @@ def open_rolled_back(
     last commit that both histories have, otherwise the store's newest. ``InvalidValue`` if nothing is lost.
     """
     settings = settings or load_settings()
-    path, pins = settings.store_path(), Pins(Path(settings.state.value))
-    pin = known_pin(pins, path)
+    place, pins = place_of(settings), Pins(Path(settings.state.value))
+    pin = known_pin(pins, place)
     identity = open_identity(settings, passphrase)
-    store = SQLiteStore.open(path)
+    store = place.open()
     try:
         log = Follower(pin.registry_id)
         with store.snapshot():  # within which every commit is one that was followed
@@ -126,7 +127,7 @@ def open_rolled_back(
         raise
 
 
-def _given_up(store: SQLiteStore, log: Follower, gone: Checkpoint, kept: int | None) -> tuple[LogPoint, LogPoint]:
+def _given_up(store: Store, log: Follower, gone: Checkpoint, kept: int | None) -> tuple[LogPoint, LogPoint]:
     """Return what is kept and what is lost."""
     made = store.commit(gone.commit)
     if made is not None and made.checkpoint(log.registry) == gone:

@@ -10,7 +10,7 @@ from registry.store import roster_chain
 from registry.store.following import Follower
 from registry.store.proven import ProvenLog
 from registry.store.rows import LoggedEvent
-from registry.store.sqlite import SQLiteStore
+from registry.store.store import Store
 from registry.store.topics import ROSTER_TOPICS
 from registry.values import MemberId
 
@@ -18,7 +18,7 @@ from registry.values import MemberId
 class RostersThen:
     """The rosters that led to that of a followed log, by the commits that brought them."""
 
-    def __init__(self, store: SQLiteStore, log: Follower) -> None:
+    def __init__(self, store: Store, log: Follower) -> None:
         self.version = log.roster.version
         head, registry = log.head, log.registry
         assert head is not None  # noqa: S101 - whoever has events to look at has followed commits

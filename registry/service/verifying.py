@@ -16,12 +16,13 @@ from registry.log.problems import Problem
 from registry.pins import Pin, Pinned, Pins
 from registry.service.checking import parse_seen
 from registry.service.keeping import PinKeeper
+from registry.service.places import place_of
 from registry.service.recalling import gives_up, recall
-from registry.service.registry import PassphrasePrompt, open_identity, store_url
+from registry.service.registry import PassphrasePrompt, open_identity
 from registry.service.surroundings import Surroundings
 from registry.settings import Settings, load_settings
+from registry.store.place import Place
 from registry.store.raw import RawStore, Row
-from registry.store.sqlite import SQLiteStore
 from registry.values import MemberId
 from registry.verify.cases import Case, Signatures
 from registry.verify.log import frontier_of
@@ -75,22 +76,22 @@ def verify_registry(
     core, where there is enough to do.
     """
     settings = settings or load_settings()
-    path = settings.store_path()
+    place = place_of(settings)
     pins = Pins(Path(settings.state.value))
-    pin = pins.get(store_url(path))
+    pin = pins.get(place.url)
     if pin is None:
-        raise Unusable(f"this machine does not know the registry at {path}", "'join' makes it known")
+        raise Unusable(f"this machine does not know the registry at {place}", "'join' makes it known")
     identity = open_identity(settings, passphrase)
     told = parse_seen(since)[0] if since is not None else None
     memory = _Memory(pin)
     now = (surroundings or Surroundings()).clock()
-    verifier = Verifier(path, pin.registry_id, identity, since=told, now=now, workers=workers, progress=progress)
+    verifier = Verifier(place, pin.registry_id, identity, since=told, now=now, workers=workers, progress=progress)
     outcome = verifier.run(memory.look)
     if isinstance(outcome, str):
         return _illegible(outcome)
     found = _acknowledged(outcome.problems, outcome.moment.timeline.last.acknowledged)
     if not any(not problem.acknowledged for problem in found) and outcome.moment.signed:
-        found += _acknowledged(_go_on(path, pins, pin, outcome.moment), frozenset())
+        found += _acknowledged(_go_on(place, pins, pin, outcome.moment), frozenset())
     return _verification(outcome, found)
 
 
@@ -127,19 +128,19 @@ class _Memory:
         return point.size <= moment.end and frontier_of(store, point.size, point.root) is not None
 
 
-def _go_on(path: Path, pins: Pins, pin: Pin, moment: Moment) -> Sequence[Problem]:
+def _go_on(place: Place, pins: Pins, pin: Pin, moment: Moment) -> Sequence[Problem]:
     """Move the pin as opening the store moves it; return why that cannot be.
 
     Not what was verified is pinned, but what every command would go on from: nothing that one of them refuses, and
     nothing behind a gap that was not looked at, becomes what this machine has seen.
     """
-    store = SQLiteStore.open(path)
+    store = place.open()
     try:
         with store.snapshot():
             log, _ = recall(store, pin)
         if wrong := [one for one in log.problems if (one.position, one.kind) not in log.roster.acknowledged]:
             return wrong
-        PinKeeper(pins, pin, path).keep(log, at_once=True)
+        PinKeeper(pins, pin, place).keep(log, at_once=True)
     except IntegrityError as error:
         return (Problem(moment.end, problems.PIN, str(error)),)
     finally:

@@ -26,7 +26,7 @@ def whoami(ledger: Ledger) -> Whoami:
         role=member.role,
         application=ledger.own_application(),
         registry_id=ledger.registry.hex(),
-        store=str(ledger.store.path),
+        store=str(ledger.store.place),
         may_open=tuple(
             _named(ledger, audience)
             for audience in ledger.roster.audiences_of(member)

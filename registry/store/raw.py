@@ -4,16 +4,11 @@ Where opening refuses a store, this reads on, so that all of what is wrong can b
 cannot be read as tables, have no rows. What SQLite itself cannot read raises ``StoreUnreadable``.
 """
 
-import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from functools import cached_property
-from pathlib import Path
 from typing import Any
-
-from registry.errors import StoreMissing, StoreUnreadable
-from registry.store import schema
-from registry.store.connection import BUSY_TIMEOUT, file_url, placeholders, unusable
 
 COLUMNS = {
     "stored_events": ("originator_id", "originator_version", "topic", "state", "position", "commit_number"),
@@ -32,55 +27,44 @@ COLUMNS = {
 """What is read of each table."""
 Row = tuple[Any, ...]
 
-_PAGE = 1_000
-# No trigger fires where nothing is written, and a view in the place of a table is not read.
-_PRAGMAS = ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY")
 _PLACED = "SELECT position, commit_number, originator_id, originator_version, topic, state FROM stored_events"
 _STREAMED = "SELECT originator_id, originator_version, topic, state, position, commit_number FROM stored_events"
 
 
-def _lenient(text: bytes) -> str:
-    return text.decode(errors="surrogateescape")
+class RawStore(ABC):
+    """One connection that reads and believes nothing."""
 
-
-class RawStore:
-    """One connection that reads and believes nothing. ``lenient`` reads texts that are no UTF-8, and is slower."""
-
-    def __init__(self, path: Path, *, lenient: bool = True) -> None:
-        self.path = path
-        try:
-            self._connection = sqlite3.connect(
-                file_url(path), uri=True, isolation_level=None, timeout=BUSY_TIMEOUT, check_same_thread=False
-            )
-            for pragma in _PRAGMAS:
-                # It reads the catalogue first, of which ``illegible`` tells.
-                with suppress(sqlite3.DatabaseError, UnicodeError):
-                    self._connection.execute(f"PRAGMA {pragma}")
-        except sqlite3.Error as error:
-            raise unusable(path, error) from None
-        if lenient:
-            self._connection.text_factory = _lenient
-
+    @abstractmethod
     def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+        """Let go of the store."""
 
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    @abstractmethod
+    def snapshot(self) -> AbstractContextManager[None]:
         """Read one moment of the store, whatever others write meanwhile."""
-        self._all("BEGIN")
-        try:
-            yield
-        finally:
-            self._connection.rollback()
 
+    @abstractmethod
+    def illegible(self) -> str | None:
+        """Return why not even the names of the tables can be read; ``None`` if they can."""
+
+    @abstractmethod
+    def differences(self) -> list[str]:
+        """Return what is different in the store's schema, in words; ``StoreUnreadable`` if it is of another version."""
+
+    @abstractmethod
+    def damage(self) -> list[str]:
+        """Return what the database itself finds wrong with its files, at most ten lines."""
+
+    @abstractmethod
+    def _is_table(self, table: str) -> bool:
+        """Return whether there is a real table of that name, with the columns that are needed stored in it."""
+
+    @abstractmethod
     def _pages(self, statement: str, parameters: Sequence[object] = ()) -> Iterator[list[Row]]:
-        try:
-            cursor = self._connection.execute(statement, parameters)
-            while page := cursor.fetchmany(_PAGE):
-                yield page
-        except (sqlite3.Error, OverflowError, UnicodeError) as error:
-            raise unusable(self.path, error) from None
+        """Yield what the database answers, a page at a time."""
+
+    @abstractmethod
+    def _among(self, statement: str, values: Sequence[object]) -> list[Row]:
+        """Return what the database answers to a statement that ends with ``IN``, for these values."""
 
     def _all(self, statement: str, parameters: Sequence[object] = ()) -> list[Row]:
         return [row for page in self._pages(statement, parameters) for row in page]
@@ -88,40 +72,10 @@ class RawStore:
     def _one(self, statement: str, parameters: Sequence[object] = ()) -> Any:  # noqa: ANN401 - whatever is stored
         return next(iter(self._all(statement, parameters)), (None,))[0]
 
-    # The schema
-
-    def pragma(self, name: str) -> Any:  # noqa: ANN401 - whatever is stored
-        """Return what the file's header says: ``application_id`` or ``user_version``."""
-        return self._one(f"PRAGMA {name}")
-
-    def illegible(self) -> str | None:
-        """Return why not even the names of the tables can be read; ``None`` if they can."""
-        try:
-            _ = self.statements(), self.readable
-        except StoreUnreadable as error:
-            return str(error)
-        return None
-
-    def statements(self) -> list[str]:
-        """Return the statements of the catalogue, without those that SQLite itself made."""
-        return [str(sql) for (sql,) in self._all("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
-
-    def damage(self) -> list[str]:
-        """Return what SQLite itself finds wrong with the file, at most ten lines: pages and indexes."""
-        return [str(line) for (line,) in self._all("PRAGMA integrity_check(10)") if line != "ok"]
-
     @cached_property
     def readable(self) -> frozenset[str]:
         """The tables that can be read: real ones, with the columns that are needed stored in them."""
         return frozenset(table for table in COLUMNS if self._is_table(table))
-
-    def _is_table(self, table: str) -> bool:
-        kind = self._all("SELECT type, sql FROM sqlite_master WHERE name = ?", (table,))
-        # A virtual table, or a column that is worked out when it is read, can run for ever.
-        if [row[0] for row in kind] != ["table"] or not str(kind[0][1]).upper().startswith("CREATE TABLE"):
-            return False
-        stored = {name for _, name, _, _, _, _, hidden in self._all(f"PRAGMA table_xinfo({table})") if not hidden}
-        return stored.issuperset(COLUMNS[table])
 
     # Tables that change: to be read in one snapshot
 
@@ -214,8 +168,8 @@ class RawStore:
         """Return author and time of commits by their numbers."""
         if "commits" not in self.readable:
             return {}
-        statement = f"SELECT number, author, at FROM commits WHERE number IN ({placeholders(numbers)})"  # noqa: S608 - no values
-        return {number: (author, at) for number, author, at in self._all(statement, numbers)}
+        found = self._among("SELECT number, author, at FROM commits WHERE number IN", numbers)
+        return {number: (author, at) for number, author, at in found}
 
     def events(self, start: int, end: int) -> Iterator[list[Row]]:
         """Yield the events from a position on and before another, in their order, a page at a time."""
@@ -300,40 +254,3 @@ class RawStore:
         )
         position, version = self._all(statement, (originator, end))[0]
         return (position, version) if isinstance(position, int) and isinstance(version, int) else None
-
-
-def open_raw(path: Path) -> RawStore:
-    """Return a connection to a store; ``StoreMissing`` or ``StoreUnreadable`` where there is no database to be read."""
-    try:
-        empty = not path.stat().st_size
-    except FileNotFoundError:
-        raise StoreMissing(f"there is no registry at {path}", "'init' founds one, 'join' makes one known") from None
-    except OSError as error:
-        raise StoreUnreadable(f"the store {path} cannot be read: {error.strerror}") from None
-    store = RawStore(path)
-    # Read as any reader reads, with locks: a look at the bare file while others write finds it torn.
-    if empty or "not a database" in (store.illegible() or ""):
-        store.close()
-        raise StoreUnreadable(f"{path} is not a token registry", "check TOKEN_REGISTRY_URL and --url")
-    return store
-
-
-def schema_differences(store: RawStore) -> list[str]:
-    """Return what is different in the store's schema, a line for each statement and each word of its header."""
-    found = store.statements()
-    lines = []
-    if store.pragma("application_id") != schema.APPLICATION_ID:
-        lines.append("the file does not say that it is a registry")
-    version = store.pragma("user_version")
-    if version != schema.SCHEMA_VERSION:
-        if set(found) != set(schema.statements()):
-            raise StoreUnreadable(f"the store {store.path} is of the schema {version}", "update this program")
-        lines.append(f"the file says that it is of the schema {version}")
-    wanted = schema.statements()
-    lines += [f"{_named(sql)} is missing or was changed" for sql in wanted if sql not in found]
-    lines += [f"{_named(sql)} is no part of a registry" for sql in found if sql not in wanted]
-    return lines + [f"{_named(sql)} is there twice" for sql in wanted if found.count(sql) > 1]
-
-
-def _named(sql: str) -> str:
-    return " ".join(sql.split()[:3])[:100]

@@ -20,7 +20,6 @@ from eventsourcing.sqlite import (
     SQLiteCursor,
     SQLiteDatastore,
 )
-from msgspec import structs
 
 from registry.domain.events import Event
 from registry.errors import Conflict
@@ -29,25 +28,14 @@ from registry.store.assembly import assemble, placed
 from registry.store.connection import connect, file_url, placeholders, unusable
 from registry.store.contents import Contents
 from registry.store.mapper import SealingMapper
-from registry.store.rows import Commit, LoggedCommit, Stored, Written
-from registry.values import rfc3339
+from registry.store.rows import Commit, Stored, Written
+from registry.store.writing import write_log, write_rows
 
 _LOCK_FOR_WRITING = "DELETE FROM present_units WHERE FALSE"
 """A transaction that reads before it writes cannot wait for its turn: SQLite refuses it if another wrote meanwhile."""
 _LAST = 2**63 - 1
 _BATCH = 500
 """How many values one statement is given at the most."""
-
-
-_PUT_ROW = (
-    "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (token_id) DO UPDATE SET"
-    " version = excluded.version, revision = excluded.revision, box_revision = excluded.box_revision,"
-    " position = excluded.position, card = excluded.card, box = excluded.box, plain = excluded.plain,"
-    " fingerprints = excluded.fingerprints"
-)
-
-
-_PUT_UNIT = "INSERT INTO present_units VALUES (?, ?) ON CONFLICT (unit) DO UPDATE SET data = excluded.data"
 
 
 class _Pool(SQLiteConnectionPool):
@@ -181,8 +169,8 @@ class CommitRecorder(SQLiteApplicationRecorder):
             ],
         )
         if commit is not None and into:
-            _write_log(c, into[-1])
-            _write_rows(c, commit)
+            write_log(c, into[-1])
+            write_rows(c, commit)
         return list(range(start + 1, start + 1 + len(events)))
 
 
@@ -190,53 +178,6 @@ def _stored(event: StoredEvent) -> Stored:
     originator = event.originator_id
     stream = originator if isinstance(originator, str) else originator.hex
     return Stored(stream, event.originator_version, event.topic, event.state)
-
-
-def _write_log(c: SQLiteCursor, written: Written) -> None:
-    c.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _columns(written.commit))
-    c.executemany("INSERT INTO log_nodes VALUES (?, ?)", sorted(written.nodes.items()))
-    gone = [(unit,) for unit, data in written.units.items() if data is None]
-    if gone:
-        c.executemany("DELETE FROM present_units WHERE unit = ?", gone)
-    kept = [(unit, data) for unit, data in written.units.items() if data is not None]
-    if kept:
-        c.executemany(_PUT_UNIT, kept)
-
-
-def _columns(made: LoggedCommit) -> tuple[object, ...]:
-    return (
-        made.number,
-        made.author,
-        rfc3339(made.at),
-        made.size,
-        made.root,
-        made.present,
-        made.roster_length,
-        made.roster_head,
-        made.shredded,
-        made.signature,
-    )
-
-
-def _write_rows(c: SQLiteCursor, commit: Commit) -> None:
-    for token in commit.dropped:
-        for table in ("tokens", "data_keys"):
-            c.execute(f"DELETE FROM {table} WHERE token_id = ?", (token,))  # noqa: S608 - two constants
-    known = commit.replaced
-    renamed = [row for row in commit.rows if row.token in known and known[row.token].name_tag != row.name_tag]
-    if renamed:
-        # A name that one row of this commit gives up may be taken by another, so they are all given up first.
-        c.executemany(
-            "UPDATE tokens SET name_tag = CAST(token_id AS BLOB) WHERE token_id = ?", [(row.token,) for row in renamed]
-        )
-        c.executemany(
-            "UPDATE tokens SET name_tag = ? WHERE token_id = ?", [(row.name_tag, row.token) for row in renamed]
-        )
-    c.executemany(_PUT_ROW, [structs.astuple(row)[:-1] for row in commit.rows])
-    # A key that stays is not written again: only what is overwritten has to be shredded.
-    keys = [row for row in commit.rows if row.token not in known or known[row.token].wrapped != row.wrapped]
-    if keys:
-        c.executemany("INSERT OR REPLACE INTO data_keys VALUES (?, ?)", [(row.token, row.wrapped) for row in keys])
 
 
 class CommitWriter:

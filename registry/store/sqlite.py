@@ -1,8 +1,8 @@
-"""The embedded store: one SQLite file. Reading is done here; writing, through ``eventsourcing``, in ``recorder``."""
+"""The embedded store: one SQLite file. It is written, through ``eventsourcing``, in ``recorder``."""
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -17,42 +17,24 @@ from registry.store.connection import BUSY_TIMEOUT, connect, file_of, header_of,
 from registry.store.contents import Contents
 from registry.store.forking import WITHIN_SQLITE
 from registry.store.lock import queued
-from registry.store.rows import (
-    Commit,
-    CommitColumns,
-    LoggedCommit,
-    LoggedEvent,
-    Stored,
-    TokenRow,
-    Whose,
-    Written,
-    moment,
-    typed,
-)
-from registry.values import TokenId
+from registry.store.place import Place
+from registry.store.rows import Commit, LoggedCommit, Written
+from registry.store.sqlite_raw import SQLiteRawStore, open_raw
+from registry.store.store import Store
 
 if TYPE_CHECKING:
     from registry.store.recorder import CommitWriter
 
-_PAGE = 500
-_LAST = 2**63 - 1
 _OWN = 2**32
-_ROW = (
-    "SELECT token_id, application_id, name_tag, version, revision, box_revision, position, card, box, plain,"
-    " fingerprints, wrapped FROM tokens LEFT JOIN data_keys USING (token_id)"
-)
-_LOGGED = (
-    "position, number, author, at, originator_id, originator_version, topic, state"
-    " FROM stored_events LEFT JOIN commits ON number = commit_number"
-)
-_COMMIT = "SELECT number, author, at, size, root, present, roster_length, roster_head, shredded, signature FROM commits"
+_WAIT = 10.0
 
 
-class SQLiteStore:
+class SQLiteStore(Store):
     """A registry's store in one SQLite file."""
 
-    def __init__(self, path: Path, *, wait: float = 10.0) -> None:
+    def __init__(self, path: Path, *, wait: float = _WAIT) -> None:
         self.path = path
+        self.place = SQLitePlace(path)
         self._log_path = f"{path}-wal"
         self._wait = wait
         self._within = WITHIN_SQLITE.lock()
@@ -155,6 +137,9 @@ class SQLiteStore:
         except sqlite3.Error as error:
             raise unusable(self.path, error) from None
 
+    def _among(self, statement: str, values: Sequence[object]) -> list[Any]:
+        return self._rows(f"{statement} ({placeholders(values)})", values)
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read one moment of the store in several steps, whatever others write meanwhile; within one it is the same."""
@@ -180,104 +165,6 @@ class SQLiteStore:
                 self._rows("ROLLBACK")
         except sqlite3.Error as error:
             raise unusable(self.path, error) from None
-
-    def head(self) -> LoggedCommit | None:
-        """Return the newest commit, ``None`` in an empty store."""
-        return next((_commit(row) for row in self._rows(f"{_COMMIT} ORDER BY number DESC LIMIT 1")), None)
-
-    def commit(self, number: int) -> LoggedCommit | None:
-        """Return the commit of a number, ``None`` if there is none."""
-        return next((_commit(row) for row in self._rows(f"{_COMMIT} WHERE number = ?", (number,))), None)
-
-    def commits(self, after: int = -1) -> Iterator[LoggedCommit]:
-        """Yield the commits behind a number in their order, a page at a time."""
-        more = True
-        while more:
-            page = self._rows(f"{_COMMIT} WHERE number > ? ORDER BY number LIMIT ?", (after, _PAGE))
-            yield from map(_commit, page)
-            more = len(page) == _PAGE
-            after = page[-1][0] if page else after
-
-    def commit_of_size(self, size: int) -> LoggedCommit | None:
-        """Return the commit with which there are that many events, ``None`` if no commit ended there."""
-        return next((_commit(row) for row in self._rows(f"{_COMMIT} WHERE size = ? LIMIT 1", (size,))), None)
-
-    def nodes(self, numbers: Iterable[int]) -> dict[int, bytes]:
-        """Return nodes of the log's tree by their numbers; those that are not there are left out."""
-        asked = list(numbers)
-        rows = self._rows(f"SELECT number, hash FROM log_nodes WHERE number IN ({placeholders(asked)})", asked)  # noqa: S608 - no values
-        return _numbered(rows, "log_nodes")
-
-    def units(self, numbers: Iterable[int]) -> dict[int, bytes]:
-        """Return units of the present by their numbers; those that are not there are left out."""
-        asked = list(numbers)
-        rows = self._rows(f"SELECT unit, data FROM present_units WHERE unit IN ({placeholders(asked)})", asked)  # noqa: S608 - as above
-        return _numbered(rows, "present_units")
-
-    def size(self) -> int:
-        """Return behind which position the history ends: the number of events, where none was tampered with."""
-        size: int = self._rows("SELECT COALESCE(MAX(position) + 1, 0) FROM stored_events")[0][0]
-        return size
-
-    def stream(self, originator: str, after: int = 0, until: int | None = None) -> list[Stored]:
-        """Return the events of one stream behind a version, and up to another."""
-        statement = (
-            "SELECT originator_id, originator_version, topic, state FROM stored_events"
-            " WHERE originator_id = ? AND originator_version > ? AND originator_version <= ?"
-            " ORDER BY originator_version"
-        )
-        rows = self._rows(statement, (originator, after, _LAST if until is None else until))
-        return [typed(Stored, row, "stored_events") for row in rows]
-
-    def newest_of(self, originator: str, end: int) -> LoggedEvent | None:
-        """Return the event of a stream with the highest version before a position, ``None`` if there is none."""
-        chosen = "originator_id = ? AND +position < ? ORDER BY originator_version DESC LIMIT 1"
-        return next((_logged(row) for row in self._rows(f"SELECT {_LOGGED} WHERE {chosen}", (originator, end))), None)
-
-    def events(self, start: int = 0, topics: Sequence[str] = (), end: int | None = None) -> Iterator[LoggedEvent]:
-        """Yield the events of the history in their order, from a position on and before another, a page at a time."""
-        chosen = f"AND topic IN ({','.join('?' * len(topics))})" if topics else ""
-        statement = f"SELECT {_LOGGED} WHERE position >= ? AND position <= ? {chosen} ORDER BY position LIMIT ?"
-        more, last = True, _LAST if end is None else end - 1
-        while more:
-            page = self._rows(statement, (start, last, *topics, _PAGE))
-            more = len(page) == _PAGE
-            yield from map(_logged, page)
-            start = page[-1][0] + 1 if page else start
-
-    def events_of(self, originator: str, topics: Sequence[str], end: int) -> list[LoggedEvent]:
-        """Return the events of one stream that lie before a position: all, or those with these topics."""
-        chosen = f"AND topic IN ({placeholders(topics)})" if topics else ""
-        statement = f"SELECT {_LOGGED} WHERE originator_id = ? AND +position < ? {chosen} ORDER BY originator_version"
-        return [_logged(row) for row in self._rows(statement, (originator, end, *topics))]
-
-    def row_by_tag(self, tag: bytes) -> TokenRow | None:
-        """Return the current row under a name's tag."""
-        return self._one(f"{_ROW} WHERE name_tag = ?", tag)
-
-    def held(self, tags: Sequence[bytes]) -> set[bytes]:
-        """Return those of the tags under which there is a current row."""
-        pages = [tags[start : start + _PAGE] for start in range(0, len(tags), _PAGE)]
-        statement = "SELECT name_tag FROM tokens WHERE name_tag IN ({})"
-        return {tag for page in pages for (tag,) in self._rows(statement.format(placeholders(page)), page)}
-
-    def row(self, token: TokenId) -> TokenRow | None:
-        """Return the current row of a token."""
-        return self._one(f"{_ROW} WHERE tokens.token_id = ?", token)
-
-    def _one(self, statement: str, key: object) -> TokenRow | None:
-        return next((_token_row(row) for row in self._rows(statement, (key,))), None)
-
-    def rows(self) -> Iterator[TokenRow]:
-        """Yield every current row, by id, a page at a time."""
-        last = ""
-        statement = f"{_ROW} WHERE tokens.token_id > ? ORDER BY tokens.token_id LIMIT ?"
-        more = True
-        while more:
-            page = self._rows(statement, (last, _PAGE))
-            yield from map(_token_row, page)
-            more = len(page) == _PAGE
-            last = page[-1][0] if page else last
 
     def put(self, contents: Contents, events: Sequence[Event], commit: Commit) -> Written:
         """Seal the events and write their commit, whole or not at all; ``Conflict`` if it is not the next one."""
@@ -358,31 +245,54 @@ class SQLiteStore:
             return 0
 
 
-def _numbered(rows: Iterable[tuple[object, object]], table: str) -> dict[int, bytes]:
-    found = {}
-    for number, data in rows:
-        if not (isinstance(number, int) and isinstance(data, bytes)):
-            raise IntegrityError(f"a row of the table {table} is in no known format")
-        found[number] = data
-    return found
+class SQLitePlace(Place):
+    """A file on this machine."""
 
+    def __init__(self, path: Path) -> None:
+        self.files = self._path = path
 
-def _token_row(row: tuple[Any, ...]) -> TokenRow:
-    return typed(TokenRow, row, "tokens")
+    def __str__(self) -> str:
+        return str(self._path)
 
+    @property
+    def url(self) -> str:
+        """What a machine remembers the store by."""
+        return f"sqlite:///{self._path.resolve()}"
 
-def _logged(row: tuple[Any, ...]) -> LoggedEvent:
-    if row[1] is None:
-        raise IntegrityError(f"the event at position {row[0]} belongs to no commit", "'verify' says more")
-    whose = typed(Whose, row[:3], "commits")
-    at, stored = moment(row[3], "commits"), typed(Stored, row[4:], "stored_events")
-    return LoggedEvent(whose.position, whose.commit, whose.author, at, stored)
+    def open(self) -> SQLiteStore:
+        """Open the store; ``StoreMissing`` or ``StoreUnreadable`` where there is none of ours."""
+        return SQLiteStore.open(self._path)
 
+    def raw(self, *, lenient: bool = True) -> SQLiteRawStore:
+        """Return a connection that believes nothing. ``lenient`` reads texts that are no UTF-8, and is slower."""
+        return SQLiteRawStore(self._path, lenient=lenient)
 
-def _commit(row: tuple[Any, ...]) -> LoggedCommit:
-    number, author, at, *parts = row
-    columns = typed(CommitColumns, (number, author, *parts), "commits")
-    return LoggedCommit.of(columns, moment(at, "commits"))
+    def open_raw(self) -> SQLiteRawStore:
+        """Return such a connection; ``StoreMissing`` or ``StoreUnreadable`` where there is no database."""
+        return open_raw(self._path)
+
+    def check_vacant(self) -> None:
+        """Raise ``AlreadyExists`` if something stands where the store is to be."""
+        if self._path.exists():
+            raise AlreadyExists(f"there is a registry at {self._path} already", "it is never overwritten")
+
+    def create(self) -> SQLiteStore:
+        """Make an empty store in a file beside the one that it is to be."""
+        return SQLiteStore.create(self._path.with_name(f"{self._path.name}.{os.getpid()}.new"))
+
+    def settle(self, store: Store, pin: Callable[[], None]) -> None:
+        """Give the file that was made its name; ``AlreadyExists`` if another has come meanwhile."""
+        assert isinstance(store, SQLiteStore)  # noqa: S101 - as ``create`` made it
+        store.close()
+        with queued(self._path.with_name(self._path.name + ".lock"), _WAIT):
+            self.check_vacant()
+            pin()
+            try:
+                os.link(store.path, self._path)
+            except FileExistsError:
+                raise AlreadyExists(f"there is a registry at {self._path} already", "it is never overwritten") from None
+            except OSError as error:
+                raise StoreUnreadable(f"no store can be made at {self._path}: {error.strerror}") from None
 
 
 def _check_header(path: Path) -> None:

@@ -9,7 +9,7 @@ from registry.errors import StoreUnreadable
 from registry.log import merkle, problems
 from registry.log.problems import Problem
 from registry.sealing import roster_record
-from registry.store.raw import RawStore, Row, schema_differences
+from registry.store.raw import RawStore, Row
 from registry.verify.cases import Case, Signatures
 from registry.verify.findings import Snapshot
 from registry.verify.rows import CurrentRow
@@ -57,7 +57,7 @@ class _Taking:
 
     def moment(self) -> Moment:
         store = self._store
-        schema = schema_differences(store)
+        schema = store.differences()
         newest = self._read("commits", store.newest, None)
         last = self._read("stored_events", store.last_position, -1)
         timeline, signed, end = self._end(newest, last)

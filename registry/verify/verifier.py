@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 
 from registry.errors import RegistryError, StoreUnreadable
 from registry.log import checkpoint, problems
@@ -13,7 +12,8 @@ from registry.log.checkpoint import Checkpoint
 from registry.log.note import Note
 from registry.log.problems import Problem
 from registry.sealing.identity import Identity
-from registry.store.raw import RawStore, Row, open_raw
+from registry.store.place import Place
+from registry.store.raw import RawStore, Row
 from registry.store.topics import ROSTER_TOPICS
 from registry.values import CLOCK_SKEW
 from registry.verify import decoding
@@ -50,7 +50,7 @@ class Verifier:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         registry: bytes,
         identity: Identity,
         *,
@@ -59,7 +59,7 @@ class Verifier:
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self._path = path
+        self._place = place
         self._registry = registry
         self._identity = identity
         self._since = since
@@ -74,7 +74,7 @@ class Verifier:
 
         ``also`` says what else is wrong with its log.
         """
-        with closing(open_raw(self._path)) as store:
+        with closing(self._place.open_raw()) as store:
             if (why := store.illegible()) is not None:
                 return why
             self._moment = moment = take(store, self._registry)
@@ -87,7 +87,7 @@ class Verifier:
         work = moment.end - self._start + (_COSTLIER * (pieces[-1].last - first) if pieces else 0)
         workers = workers_for(self._workers, len(pieces)) if work > _WORTH_FORKING else 1
         # No connection is open while processes are forked: its locks would not be theirs.
-        with Crew(self._prepared, workers) as crew, closing(open_raw(self._path)) as store:
+        with Crew(self._prepared, workers) as crew, closing(self._place.open_raw()) as store:
             self._verify_log(crew, store, pieces, edge)
             self._verify_streams(crew, store)
             self._report.add_damage(store)
@@ -129,7 +129,7 @@ class Verifier:
     @contextmanager
     def _prepared(self) -> Iterator[Worker[Task, Walked | Looked | None]]:
         moment = self._moment
-        store = RawStore(self._path, lenient=False)
+        store = self._place.raw(lenient=False)
         walker, streams = Walker(store, moment.timeline, self._latest), self._streams(store)
 
         def work(task: Task) -> Walked | Looked | None:
@@ -141,7 +141,7 @@ class Verifier:
             with suppress(StoreUnreadable):
                 return streams.look(task)
             # There may be a text in it that is no text, or the file itself may be damaged.
-            with closing(RawStore(self._path)) as other, suppress(StoreUnreadable):
+            with closing(self._place.raw()) as other, suppress(StoreUnreadable):
                 lenient = self._streams(other)
                 lenient.known = streams.known
                 return lenient.look(task)

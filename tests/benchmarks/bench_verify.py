@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from registry import NewToken, OnConflict, Settings, verify_registry
 from registry.pins import Pins
-from registry.service.registry import store_url
-from registry.store.raw import RawStore, open_raw
+from registry.store.raw import RawStore
+from registry.store.sqlite import SQLitePlace
+from registry.store.sqlite_raw import open_raw
 from registry.verify.crew import Crew, cores
 from registry.verify.spans import Span, spans
 from registry.verify.taking import take
@@ -80,7 +81,7 @@ class Signatures:
 
     def __init__(self, settings: Settings) -> None:
         path = settings.store_path()
-        pin = Pins(Path(settings.state.value)).get(store_url(path))
+        pin = Pins(Path(settings.state.value)).get(SQLitePlace(path).url)
         assert pin is not None
         self._path = path
         with closing(open_raw(path)) as store:

@@ -25,9 +25,9 @@ from registry.domain.events import Event
 from registry.pins import Pin, Pins
 from registry.sealing.roster_record import RosterRecord
 from registry.service.ledger import Ledger
-from registry.service.registry import store_url
 from registry.store.contents import Contents
 from registry.store.rows import Commit, Stored
+from registry.store.sqlite import SQLitePlace
 from tests.store.commits import frontier
 from tests.tampering.forger import Event as StoredRow, Forger
 
@@ -117,7 +117,7 @@ class Team:
 
     def pin(self, name: str) -> Pin:
         """Return what a member's machine knows of the store."""
-        pin = self.pins(name).get(store_url(self.store))
+        pin = self.pins(name).get(SQLitePlace(self.store).url)
         assert pin is not None
         return pin
 
@@ -133,7 +133,7 @@ class Team:
         other.ids = dict(self.ids)
         other.around = structs.replace(self.around, clock=Clock(self.around.clock.now))
         for name in MEMBERS:
-            other.pins(name).put(structs.replace(self.pin(name), url=store_url(other.store)))
+            other.pins(name).put(structs.replace(self.pin(name), url=SQLitePlace(other.store).url))
         return other
 
     def forger(self, *names: str) -> Forger:

@@ -20,7 +20,7 @@ from registry.domain.roster import AUDIT, Member, Roster
 from registry.invitation import checkpoint_hash
 from registry.sealing import grants
 from registry.sealing.keyring import Keyring
-from registry.service.registry import store_url
+from registry.store.sqlite import SQLitePlace
 from registry.values import MemberId
 from tests.members.team import Team
 
@@ -98,7 +98,7 @@ def test_a_fork_that_split_off_before_the_invitation_is_refused(team, dora):
     ):
         with pytest.raises(IntegrityError, match=f"^{what} is not the one that the invitation names"):
             join(team.settings("dora"), invitation=forked)
-        assert team.pins("dora").get(store_url(team.store)) is None
+        assert team.pins("dora").get(SQLitePlace(team.store).url) is None
 
 
 def test_an_invitation_names_the_end_of_a_commit(team, dora):
@@ -135,7 +135,7 @@ def test_another_checkpoint_over_the_same_events_is_refused(team, dora, case):
         forger.change(made.number, **parts)
     with pytest.raises(IntegrityError, match=r"is not the one (that the invitation names|committed)"):
         join(team.settings("dora"), invitation=dora)
-    assert team.pins("dora").get(store_url(team.store)) is None
+    assert team.pins("dora").get(SQLitePlace(team.store).url) is None
     forger.put_commit(made)
     assert join(team.settings("dora"), invitation=dora).member.member == "dora"
 
@@ -172,7 +172,7 @@ def test_whoever_is_no_member_learns_nothing_by_joining(team, dora):
     team.new_identity("mallory")
     with pytest.raises(NotPermitted, match="no member of this registry"):
         join(team.settings("mallory"), invitation=dora)
-    assert team.pins("mallory").get(store_url(team.store)) is None
+    assert team.pins("mallory").get(SQLitePlace(team.store).url) is None
 
 
 @pytest.mark.parametrize("text", ["", "tri2", "tri3:AAAA", "tri2:Ä", "tri2:AAAA", "trm1:x:AAAA"])

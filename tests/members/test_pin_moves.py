@@ -10,6 +10,7 @@ import pytest
 
 from registry import IntegrityError, TokenEdit, load_settings, open_registry, open_rolled_back
 from registry.service import keeping
+from registry.store.sqlite import SQLitePlace
 from tests.members.team import fields
 
 SEEN = r"^the store (was cut or put back|holds another history)"
@@ -138,7 +139,7 @@ def test_a_pin_of_a_history_that_was_given_up_is_left_behind(team):
     with open_rolled_back(team.settings("alice"), surroundings=team.around) as rolled_back:
         rolled_back.accept(reason="the disk broke")
     new = team.pin("alice")
-    moved = keeping.move(team.pins("bob"), process_pin, new, team.store)
+    moved = keeping.move(team.pins("bob"), process_pin, new, SQLitePlace(team.store))
     assert other_pin.commit > process_pin.commit
     assert moved == team.pin("bob") == new
 

@@ -38,9 +38,9 @@ def after(write):
     return write_and_die
 
 if point == "the log written":
-    recorder._write_log = after(recorder._write_log)
+    recorder.write_log = after(recorder.write_log)
 if point == "before the commit":
-    recorder._write_rows = after(recorder._write_rows)
+    recorder.write_rows = after(recorder.write_rows)
 if point == "after the commit":
     sqlite.SQLiteStore.shred = die
 with Team(Path(sys.argv[1])).open("alice") as registry:

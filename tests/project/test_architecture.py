@@ -62,7 +62,7 @@ OUTSIDE: dict[str, set[str]] = {
     "registry.pins": {"msgspec"},
     "registry.invitation": {"msgspec"},
     "registry.values": {"msgspec"},
-    "registry.store": {"cryptography", "eventsourcing", "msgspec"},
+    "registry.store": {"cryptography", "eventsourcing", "msgspec", "psycopg"},
     "registry.verify": {"cryptography", "msgspec"},
     "registry.views": {"msgspec"},
     "registry.exports": {"msgspec"},
@@ -95,6 +95,7 @@ USERS: dict[str, set[str]] = {
         "initialising",
         "joining",
         "pinned",
+        "places",
         "registry",
         "rollback",
         "verifying",
@@ -183,7 +184,7 @@ def test_every_module_is_in_a_room():
 def test_sqlite_is_used_in_one_place():
     """SQLite is one store's business."""
     users = {name for name, found in IMPORTS.items() if any(i.module.split(".")[0] == "sqlite3" for i in found)}
-    assert users == {f"registry.store.{name}" for name in ("connection", "raw", "recorder", "sqlite")}
+    assert users == {f"registry.store.{name}" for name in ("connection", "recorder", "sqlite", "sqlite_raw")}
 
 
 def is_late(module: str) -> bool:

@@ -32,7 +32,8 @@ def test_runtime_dependencies_are_what_is_imported():
     provides = packages_distributions()
     # anyio comes with httpx, which picks the version that it works with.
     imported = {name.lower() for library in libraries - {"anyio"} for name in provides[library]}
-    assert imported == names(PROJECT["project"]["dependencies"])
+    optional = names(PROJECT["project"]["optional-dependencies"]["postgres"])
+    assert imported == names(PROJECT["project"]["dependencies"]) | optional
 
 
 def test_every_package_is_in_the_distribution():

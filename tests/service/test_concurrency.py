@@ -16,7 +16,7 @@ from registry import AlreadyExists, ClockBehind, Conflict, NotFound, StoreBusy, 
 from registry.providers import interface
 from registry.providers.zoom import ZOOM
 from registry.store import lock
-from registry.store.raw import open_raw
+from registry.store.sqlite_raw import open_raw
 from tests.conftest import NOON
 from tests.service.attacks import edit, fields, query, token
 

@@ -48,9 +48,9 @@ BEFORE_COMMIT = {
     "first statement": ("registry.store.recorder", "CommitRecorder._insert_events", "before"),
     "signed": ("registry.sealing.identity", "Identity.sign", "after"),
     "assembled": ("registry.store.recorder", "assemble", "after"),
-    "events inserted": ("registry.store.recorder", "_write_log", "before"),
-    "log written": ("registry.store.recorder", "_write_log", "after"),
-    "all inserted": ("registry.store.recorder", "_write_rows", "after"),
+    "events inserted": ("registry.store.recorder", "write_log", "before"),
+    "log written": ("registry.store.recorder", "write_log", "after"),
+    "all inserted": ("registry.store.recorder", "write_rows", "after"),
     "commit": ("eventsourcing.sqlite", "SQLiteConnection.commit", "before"),
 }
 AFTER_COMMIT = {
@@ -73,14 +73,14 @@ BEFORE_LINK = {
     "identity": ("registry.sealing.identity", "Identity.save", "after"),
     "create": ("registry.store.sqlite", "SQLiteStore.create", "before"),
     "tables": ("registry.store.recorder", "CommitWriter.create_tables", "after"),
-    "founding": ("registry.store.recorder", "_write_rows", "after"),
+    "founding": ("registry.store.recorder", "write_rows", "after"),
     "founding followed": ("registry.store.following", "Follower.advance", "after"),
     "founded": ("registry.service.founding", "_first_commit", "after"),
     "pin": ("registry.pins", "Pins.put", "before"),
     "pinned": ("registry.pins", "Pins.put", "after"),
-    "link": ("registry.service.founding", "os.link", "before"),
+    "link": ("registry.store.sqlite", "os.link", "before"),
 }
-AFTER_LINK = {"linked": ("registry.service.founding", "os.link", "after")}
+AFTER_LINK = {"linked": ("registry.store.sqlite", "os.link", "after")}
 
 
 def killed(settings, hook, command):

@@ -11,7 +11,7 @@ from registry.domain.roster import ADMIN, AUDITOR, LogPoint, Rollback, Roster
 from registry.pins import Pin, Pins
 from registry.service import keeping
 from registry.service.recalling import gives_up
-from registry.service.registry import store_url
+from registry.store.sqlite import SQLitePlace
 from tests.sealing.specimens import ALICE, BOB, MEMBER, OTHER_MEMBER
 from tests.service.attacks import edit, fill, query, tamper, token
 from tests.service.test_pins import pin
@@ -112,7 +112,7 @@ def pins_of(founded):
 
 def known(founded):
     """Return what the machine knows of its store."""
-    return pins_of(founded).get(store_url(founded.store_path()))
+    return pins_of(founded).get(SQLitePlace(founded.store_path()).url)
 
 
 def test_what_was_verified_once_is_not_verified_again(founded, around, path, checked):

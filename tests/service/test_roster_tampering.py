@@ -13,7 +13,7 @@ from registry.sealing import roster_record
 from registry.sealing.envelope import Place
 from registry.sealing.identity import Identity
 from registry.sealing.roster_record import RosterRecord
-from registry.service.registry import store_url
+from registry.store.sqlite import SQLitePlace
 from tests.sealing.specimens import BOB
 from tests.service.attacks import fill, query, tamper
 from tests.tampering.forger import Forger
@@ -53,7 +53,7 @@ def rebuilt(founded, path):
 def forget(founded, path):
     """Make the machine know the registry's id and nothing else."""
     pins = Pins(Path(founded.state.value))
-    known = pins.get(store_url(path))
+    known = pins.get(SQLitePlace(path).url)
     pins.put(Pin(known.url, known.registry_id))
 
 
@@ -111,7 +111,7 @@ def test_a_changed_roster_event_is_noticed(path, reopened, version, part):
 def test_an_event_of_another_copys_history_is_noticed(path, founded, around, reopened, rebuilt):
     """Two copies that both went on cannot be spliced: each event names the one before it, not its number alone."""
     before, pins = path.read_bytes(), Pins(Path(founded.state.value))
-    seen_before = pins.get(store_url(path))
+    seen_before = pins.get(SQLitePlace(path).url)
     with open_registry(founded, surroundings=around) as registry:
         registry.applications.register("CRM", "form")
         registry.policies.set("allow-plaintext", "yes")
@@ -239,7 +239,7 @@ def test_the_id_is_never_taken_from_the_database(path, founded, around, reopened
 def test_the_pin_of_another_store_does_not_count(path, founded, reopened):
     """A pin names the store it is of; one that was copied from another store is damaged."""
     pins = Pins(path.parent / "state")
-    url = store_url(path)
+    url = SQLitePlace(path).url
     known = pins.get(url)
     pins.put(Pin("sqlite:////elsewhere.db", known.registry_id))
     (mine, others) = (pins._path(url), pins._path("sqlite:////elsewhere.db"))

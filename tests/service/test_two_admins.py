@@ -7,7 +7,7 @@ import pytest
 from registry import HistoryQuery, load_settings, open_registry
 from registry.pins import Pins
 from registry.service.founding import found, init_store
-from registry.service.registry import store_url
+from registry.store.sqlite import SQLitePlace
 from tests.sealing.specimens import ALICE, BOB
 from tests.service.attacks import edit, fields, token
 
@@ -24,8 +24,8 @@ def machines(tmp_path, around):
     path = tmp_path / "shared.db"
     alices = Pins(Path(settings["alice"].state.value))
     founded = found([(ALICE, "alice"), (BOB, "bob")], around)
-    init_store(path, store_url(path), alices, founded, ALICE)
-    Pins(Path(settings["bob"].state.value)).put(alices.get(store_url(path)))
+    init_store(SQLitePlace(path), alices, founded, ALICE)
+    Pins(Path(settings["bob"].state.value)).put(alices.get(SQLitePlace(path).url))
     return settings
 
 

@@ -7,27 +7,39 @@ from registry.domain.roster_rules import evolve
 from registry.sealing.keyring import Keyring
 from registry.service.founding import found
 from registry.store.contents import Contents
-from registry.store.sqlite import SQLiteStore
+from registry.store.postgres.place import PostgresPlace
+from registry.store.sqlite import SQLitePlace
 from tests.sealing.specimens import ALICE
 from tests.store.commits import Writer, policy, row
 from tests.tampering.forger import Forger
 
 
-def sqlite_store(folder):
-    """Return an empty SQLite store."""
-    return SQLiteStore.create(folder / "registry.db")
+@pytest.fixture
+def sqlite_place(tmp_path):
+    """Return a place for a store in a file."""
+    return SQLitePlace(tmp_path / "registry.db")
 
 
-FACTORIES = {"sqlite": sqlite_store}
-"""Every kind of store, each made in a folder of its own."""
+@pytest.fixture
+def postgres_place(server, schema):
+    """Return a place for a store in PostgreSQL."""
+    return PostgresPlace(server.store_url(schema))
 
 
-@pytest.fixture(params=FACTORIES.values(), ids=FACTORIES)
-def store(request, tmp_path):
+@pytest.fixture
+def place(sqlite_place):
+    """Return the place of this test's store; tests of what all stores have in common ask for it once for each kind."""
+    return sqlite_place
+
+
+@pytest.fixture
+def store(place):
     """Return an empty store."""
-    made = request.param(tmp_path)
-    yield made
-    made.close()
+    made = place.create()
+    place.settle(made, lambda: None)
+    opened = place.open()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The contract of every store: what it keeps, in which order, and that a commit is whole or not there."""
 
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -10,7 +8,20 @@ from msgspec import structs
 from registry.errors import Conflict, IntegrityError, InvalidValue
 from registry.log import merkle, present
 from registry.store.rows import LARGEST_STATE
+from tests.holders import holder_of
 from tests.store.commits import NOON, PAYROLL, row, tag, token_id
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request):
+    """Return a place for every kind of store."""
+    return request.getfixturevalue(f"{request.param}_place")
+
+
+@pytest.fixture
+def holder(place):
+    """Return whoever holds the database of the store."""
+    return holder_of(place)
 
 
 def everything(store):
@@ -154,15 +165,14 @@ def test_a_later_commit_replaces_rows_and_keys(writer):
     assert writer.store.row_by_tag(tag(1)) is None
 
 
-def test_a_dropped_token_leaves_its_events_only(writer):
+def test_a_dropped_token_leaves_its_events_only(writer, holder):
     """Row and data key of a dropped token go, others stay."""
     for number in (1, 2):
         writer.put([writer.created(number)], rows=[row(number)])
     writer.put([writer.tested(1, 2)], dropped=[token_id(1)])
     store = writer.store
     assert list(store.rows()) == [row(2, position=2)]
-    with closing(sqlite3.connect(store.path)) as connection:
-        assert connection.execute("SELECT token_id FROM data_keys").fetchall() == [(token_id(2),)]
+    assert holder.sql("SELECT token_id FROM data_keys") == [(token_id(2),)]
     assert store.newest_of(token_id(1), 9).stored.originator_version == 2
 
 
@@ -206,15 +216,14 @@ def test_a_version_that_is_taken_is_a_conflict(writer):
     assert everything(writer.store) == before
 
 
-def test_a_name_that_is_taken_is_not_taken_again(writer):
+def test_a_name_that_is_taken_is_not_taken_again(writer, holder):
     """Two rows cannot have one tag; the commit that tries is not there at all, whatever the store shows of the name."""
     writer.put([writer.created(1)], rows=[row(1, name="a")])
     before = everything(writer.store)
     with pytest.raises(IntegrityError, match="a row is not there that should be, or one that should not"):
         writer.put([writer.created(2)], rows=[row(2, name="a")], shred=True)
     assert everything(writer.store) == before
-    with closing(sqlite3.connect(writer.store.path)) as connection, connection:
-        connection.execute("UPDATE tokens SET name_tag = ?", (tag("b"),))
+    holder.sql("UPDATE tokens SET name_tag = ?", (tag("b"),))
     before = everything(writer.store)
     with pytest.raises(Conflict):
         writer.put([writer.created(2)], rows=[row(2, name="b")], shred=True)
@@ -254,7 +263,7 @@ def test_a_long_history_comes_in_pages_and_in_order(writer):
 
 def test_many_rows_come_in_pages_and_in_order(writer):
     """Every current row comes once, in the order of the ids."""
-    rows = [row(number, position=number == 1) for number in range(1, 1103)]
+    rows = [row(number, position=int(number == 1)) for number in range(1, 1103)]
     writer.put([writer.created(1)], rows=rows[::-1])
     assert list(writer.store.rows()) == rows
 
@@ -269,10 +278,10 @@ def test_the_history_can_be_read_by_topics(writer):
     assert list(writer.store.events(topics=["token.renamed"])) == []
 
 
-def test_what_is_there_is_there_for_the_next_to_open(writer):
+def test_what_is_there_is_there_for_the_next_to_open(writer, place):
     """A second connection to the same place reads the same."""
     writer.put([writer.created(1)], rows=[row(1)], shred=True)
-    again = type(writer.store).open(writer.store.path)
+    again = place.open()
     assert everything(again) == everything(writer.store)
     again.close()
 

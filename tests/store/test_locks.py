@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from registry.store.raw import open_raw
 from registry.store.sqlite import SQLiteStore
+from registry.store.sqlite_raw import open_raw
 
 ANOTHER = """
 import sqlite3, sys

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from eventsourcing import sqlite
 from registry import Surroundings, TokenEdit, open_registry
-from registry.service.registry import store_url
+from registry.store.sqlite import SQLitePlace
 from tests.members.team import NOON, Clock, Team, fields
 from msgspec import structs
 
@@ -58,7 +58,7 @@ for number in range(100):
     child = os.fork()
     if not child:
         team = Team(copy)
-        team.pins("alice").put(structs.replace(Team(root / "whole").pin("alice"), url=store_url(team.store)))
+        team.pins("alice").put(structs.replace(Team(root / "whole").pin("alice"), url=SQLitePlace(team.store).url))
         with open_registry(team.settings("alice"), surroundings=around) as registry:
             registry.tokens.show("Mail")
             arm(number)

@@ -9,9 +9,9 @@ from msgspec import structs
 
 from registry import StoreUnreadable, TokenEdit
 from registry.log import merkle
-from registry.service.registry import store_url
 from registry.store import schema
 from registry.store.raw import COLUMNS
+from registry.store.sqlite import SQLitePlace
 from tests.members.team import founded_team
 from tests.tampering.scene import KEYS, Problem
 from tests.tampering.statements import NUMBERED, deleted
@@ -87,7 +87,7 @@ def test_a_backup_that_went_on_otherwise_is_noticed(scene, tmp_path):
     other = scene.team.copy(tmp_path / "other")
     other.store.write_bytes(scene.backups[0])
     for name, pin in scene.early.items():
-        other.pins(name).put(structs.replace(pin, url=store_url(other.store)))
+        other.pins(name).put(structs.replace(pin, url=SQLitePlace(other.store).url))
     with other.open("alice") as registry:
         while registry._ledger.head.number < scene.late["alice"].commit + 2:
             number = registry._ledger.head.number

@@ -1,0 +1,1 @@
+"""The store in PostgreSQL: one schema of a database holds one registry."""

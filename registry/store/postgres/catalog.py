@@ -1,0 +1,32 @@
+"""What a database says of a schema: whether it is a registry, and all that stands in it."""
+
+import psycopg
+
+from registry.errors import StoreMissing, StoreUnreadable
+from registry.store.place import Place
+from registry.store.postgres import schema
+from registry.store.postgres.connection import Connection, unusable
+
+
+def check_mark(connection: Connection, name: str, place: Place) -> None:
+    """Raise ``StoreMissing`` or ``StoreUnreadable`` unless a schema says that it is a registry of this version."""
+    statement = "SELECT pg_catalog.obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace WHERE nspname = %s"
+    try:
+        found = connection.execute(statement, (name,)).fetchone()
+    except psycopg.Error as error:
+        raise unusable(place, error) from None
+    if found is None:
+        raise StoreMissing(f"there is no registry at {place}", "'init' founds one, 'join' makes one known")
+    mark, _, version = str(found[0]).rpartition(" ")
+    if mark != schema.MARK or not version.isdigit():
+        raise StoreUnreadable(f"the schema at {place} is not a token registry", "check TOKEN_REGISTRY_URL and --url")
+    if int(version) != schema.SCHEMA_VERSION:
+        raise StoreUnreadable(f"the store at {place} is of the schema {version}", "update this program")
+
+
+def parts(connection: Connection, name: str, place: Place) -> list[str]:
+    """Return all that stands in a schema, a line for each part."""
+    try:
+        return [line for (line,) in connection.execute(schema.CATALOG, {"schema": name}).fetchall()]
+    except psycopg.Error as error:
+        raise unusable(place, error) from None

@@ -1,0 +1,96 @@
+"""Connections to a PostgreSQL server, and what their errors mean."""
+
+from typing import Any
+
+import psycopg
+from psycopg import errors
+
+from registry.errors import RegistryError, StoreBusy, StoreMissing, StoreUnreadable
+
+_CONNECT_TIMEOUT = 10
+_BUSY = (
+    errors.LockNotAvailable,
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.QueryCanceled,  # by the server's own time-out
+    errors.TooManyConnections,
+)
+_MISSING = (errors.UndefinedTable, errors.InvalidSchemaName, errors.InvalidCatalogName)
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def connect(conninfo: str, place: object) -> Connection:
+    """Return a connection in which every statement stands for itself; ``Unusable`` says what stands in the way."""
+    try:
+        return psycopg.connect(
+            conninfo,
+            autocommit=True,
+            application_name="token-registry",
+            client_encoding="utf8",
+            connect_timeout=_CONNECT_TIMEOUT,
+        )
+    except psycopg.Error as error:
+        raise unusable(place, error) from None
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """Return whether the connection is gone, so that nobody knows how far the server had come."""
+    return isinstance(error, psycopg.InterfaceError | errors.AdminShutdown | errors.CrashShutdown) or (
+        isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+    )
+
+
+def unusable(place: object, error: Exception) -> RegistryError:
+    """Return what an error of the server means to the user. Its text is not repeated: it may hold a password or a row.
+
+    What the server itself calls the error is public: five characters, and a name for them.
+    """
+    if isinstance(error, _BUSY):
+        return StoreBusy(f"the server of {place} did not answer in time: {_named(error)}", "try again")
+    if isinstance(error, _MISSING):
+        return StoreMissing(f"there is no registry at {place}", "'init' founds one, 'join' makes one known")
+    if isinstance(error, errors.DiskFull | errors.OutOfMemory):
+        return StoreUnreadable("there is no room left on the server of the store", "nothing was changed")
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        return StoreUnreadable(
+            f"the server of {place} takes no changes now", "it is a standby, or was made read-only: name the primary"
+        )
+    if isinstance(error, errors.InsufficientPrivilege):
+        return StoreUnreadable(
+            f"the role that you connect to {place} with may not do this", "'store sql' prints what it must be granted"
+        )
+    if isinstance(error, errors.InvalidPassword | errors.InvalidAuthorizationSpecification):
+        return StoreUnreadable(f"the server of {place} does not let you in", "check user and password")
+    if isinstance(error, psycopg.Error) and is_lost(error):
+        return StoreUnreadable(f"the server of {place} cannot be reached: {_reason(error)}", "check that it is there")
+    return StoreUnreadable(f"the store at {place} cannot be used: {_named(error)}", "'verify' may say more")
+
+
+def _named(error: Exception) -> str:
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in type(error).__name__).strip()
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return f"{words} ({state})" if state else words
+
+
+_REASONS = {
+    "password authentication failed": "it does not accept the password",
+    "no password supplied": "it asks for a password, which PGPASSFILE can give",
+    "certificate": "its certificate is not one that this machine trusts",
+    "SSL": "there is no TLS as it was asked for",
+    "could not translate host name": "its name is not known",
+    "Name or service not known": "its name is not known",
+    "timeout": "it does not answer",
+    "refused": "nothing listens there",
+    "No such file": "nothing listens there",
+    "starting up": "it is starting",
+    "shutting down": "it is shutting down",
+    "does not exist": "there is no such user or database",
+    "too many": "it has no connection left",
+}
+
+
+def _reason(error: Exception) -> str:
+    """Return why, in words of our own."""
+    text = str(error)
+    return next((said for part, said in _REASONS.items() if part in text), "the connection was lost")

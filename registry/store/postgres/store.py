@@ -1,0 +1,302 @@
+"""The store of those who have outgrown one machine: a schema of a PostgreSQL database, by one connection.
+
+A connection that was lost is made anew where nothing is open on it: what is read then is checked against what was
+verified before, as it always is. One's turn to write is a transaction that holds the lock of the table ``turns``, from
+the first look to the commit.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from msgspec import structs
+from psycopg.pq import TransactionStatus
+
+from registry.domain.events import Event
+from registry.errors import RegistryError, StoreBusy, StoreUnreadable
+from registry.store.contents import Contents
+from registry.store.postgres.connection import Connection, connect, is_lost, unusable
+from registry.store.postgres.dialect import dialect
+from registry.store.rows import Commit, LoggedCommit, Written
+from registry.store.store import Store
+
+if TYPE_CHECKING:
+    from registry.store.postgres.place import PostgresPlace
+    from registry.store.postgres.recorder import CommitWriter
+
+_TRY = 0.05
+"""Seconds for which one waits for a turn before looking at what the others commit meanwhile."""
+_VACUUM_WAIT = 2.0
+_VACUUM_STEP = 0.05
+_NEWEST = "SELECT signature, size FROM commits ORDER BY number DESC LIMIT 1"
+_LOOK = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_EMPTY = 1
+"""The version of a store without commits."""
+
+
+class PostgresStore(Store):
+    """A registry's store in one schema of a PostgreSQL database."""
+
+    def __init__(self, place: "PostgresPlace", schema: str, *, wait: float = 10.0) -> None:
+        self.place = self._at = place
+        self.schema = schema
+        self._wait = wait
+        self._said = dialect(schema)
+        self._looking = self._turning = self._moved = self._closed = False
+        self._shown: int | None = None
+        """The version that a snapshot shows, once it was asked."""
+        self._made: int | None = None
+        """The version as of one's own commit in this turn: what others commit behind it is news."""
+        self._writing: tuple[Connection, CommitWriter] | None = None
+        self._connection = connect(place.conninfo, place)
+
+    def again(self) -> "PostgresStore":
+        """Open the same store once more."""
+        return self._at.open()
+
+    def forked(self) -> None:
+        """Do nothing: psycopg leaves a connection alone that was made in another process."""
+
+    def in_place(self) -> bool:
+        """Return whether the connection was never lost. Behind a new one may lie a backup that was put in place."""
+        return not (self._moved or self._connection.closed)
+
+    def check_in_place(self) -> None:
+        """Do nothing: where a store lies is a matter of each connection, and what it holds is checked in each turn."""
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._closed = True
+        self._connection.close()
+
+    def discard(self) -> None:
+        """Remove a store that was made but never got its first commit."""
+        with suppress(RegistryError):
+            if self.schema != self._at.schema and not self._closed:
+                self._execute(f'DROP SCHEMA IF EXISTS "{self.schema}" CASCADE')
+        self.close()
+
+    # Reading
+
+    def _live(self) -> Connection:
+        if self._closed:
+            raise StoreUnreadable("this registry was closed", "open it anew")
+        if self._connection.closed and not (self._looking or self._turning):
+            self._connection = connect(self._at.conninfo, self.place)
+            self._moved = True
+        return self._connection
+
+    def _execute(self, statement: str, parameters: Sequence[object] | None = None) -> "psycopg.Cursor[tuple[Any, ...]]":
+        """Have a statement carried out; one that finds the connection lost, where nothing is open on it, once more."""
+        connection = self._live()
+        try:
+            return connection.execute(statement.encode(), parameters)
+        except psycopg.Error as error:
+            if not (is_lost(error) and connection.closed) or self._looking or self._turning:
+                raise unusable(self.place, error) from None
+        try:
+            return self._live().execute(statement.encode(), parameters)
+        except psycopg.Error as error:
+            raise unusable(self.place, error) from None
+
+    def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
+        return self._execute(self._said(statement), parameters).fetchall()
+
+    def _among(self, statement: str, values: Sequence[object]) -> list[Any]:
+        return self._rows(statement, [list(values)]) if values else []
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read one moment of the store in several steps, whatever others write meanwhile; within one it is the same.
+
+        In one's turn nobody else writes.
+        """
+        if self._looking or self._turning:
+            yield
+            return
+        self._let_go()
+        try:
+            self._execute(_LOOK)
+            self._looking = True
+            yield
+        finally:
+            self._looking, self._shown = False, None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """End a transaction, if one is open; outside a snapshot or a turn, an interruption left it behind."""
+        if self._connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            with suppress(psycopg.Error):  # then the connection is lost, and the transaction with it
+                self._connection.execute("ROLLBACK")
+        elif self._connection.info.transaction_status == TransactionStatus.ACTIVE:
+            self._connection.close()  # interrupted within an answer
+
+    def version(self) -> int:
+        """Return a number that is another one as soon as anybody has committed. It fixes what a snapshot shows."""
+        if self._shown is not None:
+            return self._shown
+        if self._looking:
+            self._shown = self._newest()
+            return self._shown
+        if self._made is not None:
+            return self._made
+        if not self._turning:
+            self._let_go()
+        return self._newest()
+
+    def _newest(self) -> int:
+        rows = self._rows(_NEWEST)
+        return int.from_bytes(rows[0][0], "big") if rows else _EMPTY
+
+    def unchanged_since(self, version: int) -> Callable[[], bool]:
+        """Return what asks in one round trip whether the newest checkpoint is still that of a ``version``."""
+        connection = self._connection
+        signature, statement = version.to_bytes(64, "big"), self._said(_NEWEST).encode()
+        ask, info = connection.cursor().execute, connection.info
+
+        def unchanged() -> bool:
+            try:
+                found = ask(statement, prepare=True).fetchone()
+                idle = info.transaction_status == TransactionStatus.IDLE  # in another it would stand still
+                return idle and found is not None and bool(found[0] == signature)
+            except psycopg.Error:
+                return False
+
+        return unchanged
+
+    # Writing
+
+    @contextmanager
+    def queued(self, meanwhile: Callable[[], None] | None = None) -> Iterator[None]:
+        """Wait for one's turn to write; ``StoreBusy`` if it does not come. ``meanwhile`` is called now and then."""
+        self._let_go()
+        self._take_turn(meanwhile)
+        try:
+            yield
+        finally:
+            self._turning, self._made = False, None
+            self._let_go()
+
+    def _take_turn(self, meanwhile: Callable[[], None] | None) -> None:
+        until = time.monotonic() + self._wait
+        begin = (
+            f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {round(_TRY * 1000)};"
+            f' LOCK TABLE "{self.schema}".turns IN EXCLUSIVE MODE'
+        )
+        while True:
+            try:
+                self._execute(begin)
+                self._turning = True
+            except StoreBusy:
+                pass
+            finally:
+                if not self._turning:
+                    self._let_go()
+            if self._turning:
+                return
+            if time.monotonic() > until:
+                raise StoreBusy(f"other writers held the store for {self._wait:g} seconds", "try again")
+            if meanwhile is not None:
+                meanwhile()
+
+    def put(self, contents: Contents, events: Sequence[Event], commit: Commit) -> Written:
+        """Seal the events and write their commit, whole or not at all; ``Conflict`` if it is not the next one."""
+        if self._looking:
+            msg = "a commit would be made within a snapshot"
+            raise RuntimeError(msg)
+        if not self._turning:
+            with self.queued():
+                return self.put(contents, events, commit)
+        if commit.parent and commit.parent.shred_due and not self.shred_pending(commit.parent):
+            commit = structs.replace(commit, shredded=True)
+        try:
+            written = self._writer().put(contents, events, commit)
+            self._commit(written)
+        except psycopg.Error as error:
+            raise unusable(self.place, error) from None
+        finally:
+            self._turning = False
+            self._let_go()
+        self._made = int.from_bytes(written.commit.signature, "big")
+        return written
+
+    def _writer(self) -> "CommitWriter":
+        from registry.store.postgres.recorder import CommitWriter  # noqa: PLC0415 - only those who write need it
+
+        if self._writing is None or self._writing[0] is not self._connection:
+            self._writing = (self._connection, CommitWriter(self._connection, self.schema))
+        return self._writing[1]
+
+    def _commit(self, written: Written) -> None:
+        """End the transaction. Where the answer is lost the commit is looked for, not repeated: it may be there."""
+        try:
+            self._connection.execute("COMMIT")
+        except psycopg.Error as error:
+            if not is_lost(error):
+                raise
+            self._turning = False
+            self._look_for(written)
+
+    def _look_for(self, written: Written) -> None:
+        """Return if a commit is there whose answer was lost; ``StoreUnreadable`` says if it is not, or who can tell."""
+        try:
+            made = self.commit(written.commit.number)
+        except RegistryError as error:
+            raise StoreUnreadable(
+                f"the server of {self.place} was lost before it had answered: nobody knows whether the change was made",
+                "look at 'history' before you repeat it",
+            ) from error
+        if made != written.commit:
+            raise StoreUnreadable(f"the server of {self.place} was lost; nothing was changed", "try again")
+
+    # Shredding
+
+    def shred_pending(self, newest: LoggedCommit | None = None) -> bool:
+        """Return whether overwritten keys may still stand in the table's file; ``newest`` is the head, if known."""
+        head = newest or self.head()
+        if head is None or not head.shred_due:
+            return False
+        ((done,),) = self._rows("SELECT MAX(commit_number) FROM shreddings")
+        return done is None or done < head.number
+
+    def shred(self, *, wait: bool = True) -> bool:
+        """Write the tables of keys anew, so that their files hold none that was overwritten; return whether that is so.
+
+        It raises nothing: the commit that asks for it stands, and its mark lets the next command try again.
+        """
+        try:
+            head = self.head()
+            kept = [table for table in ("data_keys", "tokens") if not self._rewritten(table, wait=wait)]
+            if not kept and head is not None:
+                self._rows("INSERT INTO shreddings VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", (head.number,))
+        except RegistryError:
+            return False
+        return not kept
+
+    def _rewritten(self, table: str, *, wait: bool) -> bool:
+        until = time.monotonic() + (_VACUUM_WAIT if wait else 0)
+        while True:
+            kept = self._kept(table)
+            if kept is not None or time.monotonic() > until:
+                return kept == 0
+            time.sleep(_VACUUM_STEP)
+
+    def _kept(self, table: str) -> int | None:
+        """Write a table anew; return how many dead rows somebody may still look at, ``None`` if it could not be."""
+        told: list[int] = []
+
+        def hear(notice: psycopg.errors.Diagnostic) -> None:
+            # "1 dead row versions cannot be removed yet", in whatever language; a table that is skipped has no detail.
+            if number := re.match(r"\D*(\d+)", notice.message_detail or ""):
+                told.append(int(number[1]))
+
+        connection = self._live()
+        connection.add_notice_handler(hear)
+        try:
+            self._execute(f'VACUUM (FULL, VERBOSE, SKIP_LOCKED) "{self.schema}".{table}')
+        finally:
+            connection.remove_notice_handler(hear)
+        return told[0] if told else None
