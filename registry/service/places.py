@@ -1,14 +1,14 @@
 """Which store the settings point at."""
 
 from registry.errors import InvalidValue, StoreUnreadable
-from registry.settings import Settings, sqlite_path
+from registry.settings import Settings, is_postgresql, sqlite_path
 from registry.store.place import Place
 
 
 def place_of(settings: Settings) -> Place:
     """Return where the store of the settings lies; ``InvalidValue`` if their URL is not that of a store."""
     url = settings.url.value
-    if url.partition("://")[0] not in {"postgresql", "postgres"}:
+    if not is_postgresql(url):
         from registry.store.sqlite import SQLitePlace  # noqa: PLC0415 - each kind of store is loaded where it is used
 
         return SQLitePlace(sqlite_path(url))

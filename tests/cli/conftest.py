@@ -23,9 +23,13 @@ def _own_world(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def home(tmp_path):
+def home(tmp_path, store_url):
     """Return a folder for a registry; there is none in it yet."""
-    return tmp_path / "home"
+    home = tmp_path / "home"
+    if store_url is not None:
+        home.mkdir()
+        (home / "config.toml").write_text(f'url = "{store_url}"\n', encoding="utf-8")
+    return home
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import pytest
 from cli.text import json_text as as_json
 from tests.cli.conftest import KEY
 
+EVERY_ENGINE = True
+
 TOKEN_KEYS = {
     "id",
     "name",

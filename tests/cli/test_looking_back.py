@@ -9,6 +9,8 @@ from freezegun import freeze_time
 from tests.cli.test_bad_input import refused
 from tests.cli.test_json import HISTORY_KEYS, TOKEN_KEYS, told
 
+EVERY_ENGINE = True
+
 DAYS = [datetime(2027, 1, day, 12, tzinfo=UTC) for day in (10, 11, 12, 13, 14)]
 
 

@@ -12,6 +12,8 @@ from tests.cli.test_bad_input import refused
 from tests.cli.test_json import told
 from tests.cli.test_secrecy import found_in
 
+EVERY_ENGINE = True
+
 
 @pytest.fixture
 def crew(tmp_path):
@@ -37,6 +39,7 @@ def test_identity_new(empty, tmp_path):
     assert not (tmp_path / "third").exists()
 
 
+@pytest.mark.sqlite
 def test_identity_new_under_a_passphrase(empty):
     """The passphrase is typed unseen, or comes from its file; Ctrl-C leaves nothing behind."""
     empty.home.mkdir()

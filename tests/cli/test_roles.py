@@ -8,6 +8,8 @@ from tests.cli.harness import typed
 from tests.cli.team import APP, complete
 from tests.cli.test_bad_input import refused
 
+EVERY_ENGINE = True
+
 LINE = "--public-key", "no-line-at-all"
 READING = [
     ("list",),

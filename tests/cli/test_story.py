@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.play import TRANSCRIPTS, play
 
+EVERY_ENGINE = True
+
 
 @pytest.mark.parametrize("path", sorted(TRANSCRIPTS.glob("*.txt")), ids=lambda path: path.stem)
 def test_transcript(path: Path, tmp_path):

@@ -13,6 +13,8 @@ from tests.cli.conftest import KEY, NEW_SECRET, SECRET
 from tests.cli.harness import command, environment
 from tests.cli.team import complete
 
+EVERY_ENGINE = True
+
 PATIENCE = 20.0
 
 

@@ -1,9 +1,10 @@
 """What tests of the service share: a registry with something in it, and a hand in its database."""
 
-import sqlite3
-from contextlib import closing
+from pathlib import Path
 
 from registry import NewToken, Secret, TokenEdit
+from registry.service.places import place_of
+from tests.holders import SQLiteHolder, holder_of
 
 CANARY = "canary-Qx8vJ2"
 OLD = "old-secret-Hw3z"
@@ -35,19 +36,16 @@ def fill(registry):
     registry.tokens.reveal("Zoom", "api_secret")
 
 
-def tamper(path, *statements, parameters=()):
-    """Run SQL on the database as its administrator would: the triggers that stand in the way are dropped first."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            connection.execute(statement, parameters)
-        for _, sql in triggers:
-            connection.execute(sql)
+def _holder(where):
+    """Return whoever holds the store of these settings, or the file at this path."""
+    return SQLiteHolder(where) if isinstance(where, Path) else holder_of(place_of(where))
 
 
-def query(path, statement, parameters=()):
+def tamper(where, *statements, parameters=()):
+    """Run SQL on the database as its administrator would: no trigger stands in the way."""
+    _holder(where).all([(statement, parameters) for statement in statements])
+
+
+def query(where, statement, parameters=()):
     """Return what a stranger reads from the database."""
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(statement, parameters).fetchall()
+    return _holder(where).sql(statement, parameters)

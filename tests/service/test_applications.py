@@ -5,6 +5,8 @@ import pytest
 from registry import AlreadyExists, Conflict, InvalidValue, NotFound
 from tests.service.attacks import edit, fields, query, token
 
+EVERY_ENGINE = True
+
 
 @pytest.fixture
 def payroll(registry):
@@ -94,7 +96,7 @@ def test_removing_an_application_destroys_its_tokens_in_the_same_commit(payroll,
         payroll.tokens.add(token(name, application="Payroll"))
     assert payroll.applications.doomed("payroll") == ["One", "Two"]
     assert payroll.applications.remove("payroll", reason="closed") == ["One", "Two"]
-    path = founded.store_path()
+    path = founded
     last = query(path, "SELECT topic FROM stored_events WHERE commit_number = (SELECT MAX(number) FROM commits)")
     assert sorted(topic for (topic,) in last) == ["application.removed", "token.deleted", "token.deleted"]
     assert query(path, "SELECT COUNT(*) FROM data_keys") == query(path, "SELECT COUNT(*) FROM tokens") == [(1,)]

@@ -10,6 +10,8 @@ from registry.providers.zoom import ZoomProvider
 from tests.conftest import NOON
 from tests.service.attacks import edit, fields, tamper, token
 
+EVERY_ENGINE = True
+
 EXPIRY = datetime(2028, 1, 1, tzinfo=UTC)
 BEFORE, AFTER = NOON - timedelta(days=1), NOON + timedelta(days=1)
 
@@ -135,7 +137,7 @@ def test_filters_know_only_what_was_known(registry, moments):
 
 def test_a_token_whose_history_has_a_gap_is_not_made_up(registry, moments, founded):
     """Where an event of the log is missing, nothing is told of any moment."""
-    tamper(founded.store_path(), "DELETE FROM stored_events WHERE topic = 'token.credentials_changed'")
+    tamper(founded, "DELETE FROM stored_events WHERE topic = 'token.credentials_changed'")
     for moment in ("created", "tested"):
         with pytest.raises(IntegrityError, match="not the ones committed"):
             seen(registry, moments[moment])
@@ -144,7 +146,7 @@ def test_a_token_whose_history_has_a_gap_is_not_made_up(registry, moments, found
 def test_a_token_that_begins_twice_is_not_made_up(registry, moments, founded):
     """An event under another topic does not open, so that no token can be hidden or ended by its label."""
     tamper(
-        founded.store_path(),
+        founded,
         "UPDATE stored_events SET topic = 'token.deleted' WHERE topic = 'token.credentials_changed'",
     )
     with pytest.raises(IntegrityError):

@@ -8,6 +8,8 @@ from registry.service.current_rows import CurrentRows
 from registry.store.following import Follower
 from tests.service.attacks import edit, fields, fill, query, tamper, token
 
+EVERY_ENGINE = True
+
 COLUMNS = ("application_id", "version", "revision", "box_revision", "position", "card", "box", "plain")
 OTHERS = {"application_id": "c" * 32, "card": b"card", "box": b"box", "plain": b"{}"}
 NOT_CURRENT = "the row is not the token's current one"
@@ -18,7 +20,7 @@ MISSING = "a name that has no current row: the row of a current token is missing
 def path(registry, founded):
     """Return the database of a registry with two global tokens and one of an application."""
     fill(registry)
-    return founded.store_path()
+    return founded
 
 
 @pytest.fixture
@@ -105,6 +107,7 @@ def test_a_row_under_another_name_is_not_that_names(rows, zoom, path):
         rows.by_tag(zoom.name_tag)
 
 
+@pytest.mark.sqlite
 def test_a_row_more_is_noticed(rows, zoom, path):
     """A planted row is nobody's, under its own name and among all."""
     columns = "application_id, x'{}', version, revision, box_revision, position, card, box, plain, fingerprints".format(

@@ -15,6 +15,8 @@ from registry.service.ledger import Ledger
 from tests.service.attacks import edit, fields, tamper, token
 from tests.service.test_canary import CANARY, spellings
 
+EVERY_ENGINE = True
+
 
 @pytest.fixture
 def story(registry):
@@ -201,12 +203,12 @@ def test_no_secret_is_exported(registry, founded):
 
 def test_a_damaged_event_ends_the_export(story, founded):
     """What was changed in the database raises at its place; what lies before it has been said."""
-    tamper(founded.store_path(), "UPDATE stored_events SET state = zeroblob(200) WHERE position = 6")
+    tamper(founded, "UPDATE stored_events SET state = zeroblob(200) WHERE position = 6")
     lines = story.export()
     assert [json.loads(next(lines))["position"] for _ in range(6)] == [0, 1, 2, 3, 4, 5]
     with pytest.raises(IntegrityError):
         next(lines)
-    tamper(founded.store_path(), "UPDATE stored_events SET state = zeroblob(200) WHERE position = 0")
+    tamper(founded, "UPDATE stored_events SET state = zeroblob(200) WHERE position = 0")
     for form in ExportFormat:
         with pytest.raises(IntegrityError):
             next(story.export(format=form))

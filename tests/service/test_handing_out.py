@@ -27,6 +27,8 @@ from registry.service import safe
 from tests.conftest import NOON
 from tests.service.attacks import CANARY, fields, token
 
+EVERY_ENGINE = True
+
 
 class Vault:
     """A provider from outside, with the fields that a test gives it."""
@@ -236,6 +238,7 @@ USES = {
 }
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("hindrance", [busy, unwritable, late], ids=lambda one: one.__name__)
 @pytest.mark.parametrize("policy", ["commands", "always", "never"])
@@ -257,6 +260,7 @@ def test_what_cannot_be_recorded(zoom, clock, use, hindrance, policy):
     assert recorded(zoom) == [use]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("use", USES)
 def test_never_is_no_way_around_the_rest(zoom, clock, use, monkeypatch):
     """Where a use need not be recorded, a credential that is not the committed one is refused all the same."""

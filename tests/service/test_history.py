@@ -6,6 +6,8 @@ from registry import HistoryQuery, NotFound
 from tests.conftest import NOON
 from tests.service.attacks import edit, token
 
+EVERY_ENGINE = True
+
 
 @pytest.fixture
 def story(registry):

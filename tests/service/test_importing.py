@@ -5,11 +5,13 @@ import pytest
 from registry import Action, AlreadyExists, InvalidValue, NotFound, NotPermitted, OnConflict, RegistryError
 from tests.service.attacks import fields, query, token
 
+EVERY_ENGINE = True
+
 
 @pytest.fixture
 def commits(founded):
     """Return a function that gives the number of commits."""
-    return lambda: query(founded.store_path(), "SELECT COUNT(*) FROM commits")[0][0]
+    return lambda: query(founded, "SELECT COUNT(*) FROM commits")[0][0]
 
 
 def names(registry):

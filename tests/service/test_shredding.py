@@ -97,7 +97,7 @@ def test_old_credentials_cannot_be_opened_from_all_files_together(registry, foun
         assert remains(founded, old.wrapped) == set()
         assert burgle(founded, registry, old) is None
         registry._ledger.store.close()
-    states = query(founded.store_path(), "SELECT state FROM stored_events WHERE topic = 'token.created'")
+    states = query(founded, "SELECT state FROM stored_events WHERE topic = 'token.created'")
     assert len(states) >= 1
     assert not any(OLD.encode() in data for data in files(founded).values())
 

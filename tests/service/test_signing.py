@@ -9,6 +9,8 @@ from registry.sealing.identity import Identity
 from registry.store.rows import Commit
 from tests.service.attacks import edit, fields, fill, query, tamper, token
 
+EVERY_ENGINE = True
+
 TABLES = ("stored_events", "commits", "log_nodes", "present_units", "tokens", "data_keys")
 
 
@@ -17,7 +19,7 @@ def path(founded, around):
     """Return the database of a closed registry with a history."""
     with open_registry(founded, surroundings=around) as registry:
         fill(registry)
-    return founded.store_path()
+    return founded
 
 
 @pytest.fixture
@@ -88,6 +90,7 @@ def test_an_author_signs_one_checkpoint_for_each_commit(path, founded, around, s
         assert signed == [made.checkpoint(registry._ledger.registry).text().encode()]
 
 
+@pytest.mark.sqlite
 def test_a_commit_by_who_does_not_wait_for_its_turn_is_a_conflict(path, founded, around, signed):
     """Where another program writes without holding the queue, the honest commit is not made behind what it knows."""
     with open_registry(founded, surroundings=around) as registry, open_registry(founded, surroundings=around) as other:
@@ -124,6 +127,7 @@ def _disclosed(ledger):
 CHOSEN = [(value, anew) for value in (2**63 - 1, 1000, 1.5, "x", b"y") for anew in (True, False)]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("value", "anew"), [*CHOSEN, (0, False), (-1, False)])
 def test_no_version_is_signed_that_the_store_chose(path, founded, around, signed, value, anew):
     """Which version comes next follows from an event that is proven to be in the log, whatever its row says now."""

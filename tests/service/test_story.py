@@ -17,6 +17,8 @@ from registry.testing.zoom_stand_in import Quirk, ZoomStandIn
 from tests.conftest import NOON
 from tests.service.attacks import edit, fields, query, token
 
+EVERY_ENGINE = True
+
 LONG = "a-secret-as-long-as-those-that-Zoom-gives-out"
 
 
@@ -31,9 +33,7 @@ def zoom():
 @pytest.fixture
 def commits(founded):
     """Return a function that tells how many commits and events there are."""
-    return lambda: query(
-        founded.store_path(), "SELECT (SELECT COUNT(*) FROM commits), (SELECT COUNT(*) FROM stored_events)"
-    )[0]
+    return lambda: query(founded, "SELECT (SELECT COUNT(*) FROM commits), (SELECT COUNT(*) FROM stored_events)")[0]
 
 
 def values(registry, name="Zoom", **scope):
@@ -82,6 +82,7 @@ def test_one_command_is_one_commit_and_one_step_of_the_revision(registry, commit
     }
 
 
+@pytest.mark.sqlite
 def test_setting_what_is_there_already_writes_nothing(registry, commits, founded):
     """Edits and renames to what is so say so, and leave not a byte."""
     registry.tokens.add(token(description="same", expires_at=NOON))
@@ -194,12 +195,12 @@ def test_a_plaintext_row_is_readable_and_its_events_are_not(registry, founded):
     """Only the current row of a plaintext token holds its credentials readable, and only while it is one."""
     registry.policies.set("allow-plaintext", "yes")
     registry.tokens.add(token(encrypted=False))
-    ((plain,),) = query(founded.store_path(), "SELECT plain FROM tokens")
+    ((plain,),) = query(founded, "SELECT plain FROM tokens")
     assert b'"SECRET-1"' in plain
-    for (state,) in query(founded.store_path(), "SELECT state FROM stored_events"):
+    for (state,) in query(founded, "SELECT state FROM stored_events"):
         assert b"SECRET-1" not in state
     registry.tokens.edit("Zoom", edit(encrypted=True))
-    assert query(founded.store_path(), "SELECT plain FROM tokens") == [(None,)]
+    assert query(founded, "SELECT plain FROM tokens") == [(None,)]
 
 
 def test_the_provider_can_be_changed_with_its_fields(registry):

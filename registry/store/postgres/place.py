@@ -34,8 +34,9 @@ class PostgresPlace(Place):
             parts = urlsplit(url)
             asked = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
             own = [value for name, value in asked if name == "schema"]
-            rest = urlencode([(name, value) for name, value in asked if name != "schema"])
-            told = conninfo_to_dict(parts._replace(query=rest, fragment="").geturl())
+            rest = urlencode([(name, value) for name, value in asked if name != "schema"], quote_via=quote)
+            told = conninfo_to_dict(f"postgresql://{parts.netloc}{parts.path}{'?' if rest else ''}{rest}")
+            _ = [int(port) for port in str(told.get("port") or 0).split(",") if port]
         except (ValueError, psycopg.Error):
             raise InvalidValue("the URL of the store is not one of a PostgreSQL database", _WRITE) from None
         self.schema = own[-1] if own else DEFAULT_SCHEMA

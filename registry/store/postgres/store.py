@@ -183,7 +183,7 @@ class PostgresStore(Store):
     def _take_turn(self, meanwhile: Callable[[], None] | None) -> None:
         until = time.monotonic() + self._wait
         begin = (
-            f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {round(_TRY * 1000)};"
+            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {round(_TRY * 1000)};"
             f' LOCK TABLE "{self.schema}".turns IN EXCLUSIVE MODE'
         )
         while True:
