@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "whoami": Entry("cli.joining:whoami", "Show who you are in the registry, and what you may open."),
         "identity": Entry("cli.identity:identity", "The identity file on this machine."),
         "policy": Entry("cli.policies:policy", "What holds for the whole registry."),
+        "store": Entry("cli.stores:store", "Where the registry lies, and who may do what there."),
         "verify": Entry("cli.verification:verify", "Check everything the store holds, and say what is wrong."),
         "doctor": Entry("cli.doctor:doctor", "Say what is wrong or risky on this machine."),
         "completion": Entry("cli.completion:completion", "Print the script that completes commands and names."),

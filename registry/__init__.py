@@ -117,6 +117,9 @@ if TYPE_CHECKING:
         PinView as PinView,
         read_pin as read_pin,
     )
+    from registry.service.privileges import (
+        store_grants as store_grants,
+    )
     from registry.service.registry import (
         Registry as Registry,
         open_identity as open_identity,
@@ -253,6 +256,7 @@ _HOMES = {
         "Initialised",
         "init_registry",
     ),
+    "service.privileges": ("store_grants",),
     "service.registry": (
         "Registry",
         "open_identity",

@@ -45,3 +45,7 @@ class Place(ABC):
 
         ``pin`` is called while nobody else can settle here: of two foundings, the one that comes too late leaves none.
         """
+
+    @abstractmethod
+    def grants(self, role: str, name: str) -> str:
+        """Return the SQL that grants a database role what members of a role need; ``InvalidValue`` if there is none."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from registry.domain.events import Event
-from registry.errors import AlreadyExists, IntegrityError, StoreUnreadable, Unusable
+from registry.errors import AlreadyExists, IntegrityError, InvalidValue, StoreUnreadable, Unusable
 from registry.store import schema
 from registry.store.connection import BUSY_TIMEOUT, connect, file_of, header_of, lock_again, placeholders, unusable
 from registry.store.contents import Contents
@@ -293,6 +293,12 @@ class SQLitePlace(Place):
                 raise AlreadyExists(f"there is a registry at {self._path} already", "it is never overwritten") from None
             except OSError as error:
                 raise StoreUnreadable(f"no store can be made at {self._path}: {error.strerror}") from None
+
+    def grants(self, role: str, name: str) -> str:  # noqa: ARG002 - whatever they are
+        """Raise ``InvalidValue``: who may do what with a file, the system says."""
+        raise InvalidValue(
+            f"the store {self._path} is a file, which has no roles", "name a store in PostgreSQL: TOKEN_REGISTRY_URL"
+        )
 
 
 def _check_header(path: Path) -> None:

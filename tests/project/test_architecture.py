@@ -96,6 +96,7 @@ USERS: dict[str, set[str]] = {
         "joining",
         "pinned",
         "places",
+        "privileges",
         "registry",
         "rollback",
         "verifying",

@@ -19,7 +19,7 @@ PUBLIC = """
     StoreUnreadable Surroundings TestResult TokenChange TokenEdit TokenView TokenWatch Unusable Usage Verdict
     Verification Wanted Whoami WrongPassphrase __version__ acknowledge_problem diagnose init_registry join
     load_settings open_identity open_registry open_rolled_back parse_expiry parse_moment read_identity
-    read_passphrase read_pin rfc3339 verify_evidence verify_registry
+    read_passphrase read_pin rfc3339 store_grants verify_evidence verify_registry
 """.split()  # noqa: SIM905 - one long list reads better without its quotes
 OBJECTS = {name: getattr(registry, name) for name in PUBLIC if name != "__version__"}
 CLASSES = {name: kind for name, kind in OBJECTS.items() if inspect.isclass(kind)}

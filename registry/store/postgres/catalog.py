@@ -6,6 +6,7 @@ from registry.errors import StoreMissing, StoreUnreadable
 from registry.store.place import Place
 from registry.store.postgres import schema
 from registry.store.postgres.connection import Connection, unusable
+from registry.store.raw import COLUMNS
 
 
 def check_mark(connection: Connection, name: str, place: Place) -> None:
@@ -22,6 +23,21 @@ def check_mark(connection: Connection, name: str, place: Place) -> None:
         raise StoreUnreadable(f"the schema at {place} is not a token registry", "check TOKEN_REGISTRY_URL and --url")
     if int(version) != schema.SCHEMA_VERSION:
         raise StoreUnreadable(f"the store at {place} is of the schema {version}", "update this program")
+
+
+def check_may_read(connection: Connection, name: str, place: Place) -> None:
+    """Raise ``StoreUnreadable`` if one's role may not read what a schema holds of a registry: that is no damage."""
+    statement = (
+        "SELECT 1 FROM pg_catalog.pg_class WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace"
+        " WHERE nspname = %s) AND relname = ANY(%s) AND relkind = 'r'"
+        " AND NOT (pg_catalog.has_table_privilege(oid, 'SELECT')"
+        " AND pg_catalog.has_schema_privilege(relnamespace, 'USAGE')) LIMIT 1"
+    )
+    try:
+        if connection.execute(statement, (name, list(COLUMNS))).fetchone() is not None:
+            raise psycopg.errors.InsufficientPrivilege
+    except psycopg.Error as error:
+        raise unusable(place, error) from None
 
 
 def parts(connection: Connection, name: str, place: Place) -> list[str]:

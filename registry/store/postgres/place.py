@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from registry.errors import AlreadyExists, InvalidValue, StoreUnreadable
 from registry.store.place import Place
-from registry.store.postgres import catalog, schema
+from registry.store.postgres import catalog, grants, schema
 from registry.store.postgres.connection import Connection, connect, unusable
 from registry.store.postgres.raw import PostgresRawStore
 from registry.store.postgres.store import PostgresStore
@@ -119,6 +119,10 @@ class PostgresPlace(Place):
             raise unusable(self, error) from None
         store.schema = self.schema
         store.close()
+
+    def grants(self, role: str, name: str) -> str:
+        """Return the SQL by which the schema's owner lets a database role work as a member of a role does, no more."""
+        return grants.statements(self.schema, role, name)
 
 
 def _exists(connection: Connection, name: str, place: Place) -> bool:

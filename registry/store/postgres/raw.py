@@ -71,8 +71,9 @@ class PostgresRawStore(RawStore):
             raise unusable(self.place, error) from None
 
     def check(self) -> None:
-        """Raise ``StoreMissing`` or ``StoreUnreadable`` unless the schema says that it is a registry."""
+        """Raise ``StoreMissing`` or ``StoreUnreadable`` unless the schema is that of a registry and may be read."""
         catalog.check_mark(self._connection, self.place.schema, self.place)
+        catalog.check_may_read(self._connection, self.place.schema, self.place)
 
     def illegible(self) -> str | None:
         """Return why not even the names of the tables can be read; ``None`` if they can."""

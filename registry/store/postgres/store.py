@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from msgspec import structs
+from psycopg import errors
 from psycopg.pq import TransactionStatus
 
 from registry.domain.events import Event
@@ -292,6 +293,8 @@ class PostgresStore(Store):
             # "1 dead row versions cannot be removed yet", in whatever language; a table that is skipped has no detail.
             if number := re.match(r"\D*(\d+)", notice.message_detail or ""):
                 told.append(int(number[1]))
+            elif notice.severity_nonlocalized == "WARNING" and notice.sqlstate != errors.LockNotAvailable.sqlstate:
+                told.append(1)  # it is not permitted: nobody need wait
 
         connection = self._live()
         connection.add_notice_handler(hear)
