@@ -99,7 +99,7 @@ class Changes(Closing, Iterator[CommitChange]):
             left = STEP if patience is None else min(STEP, patience - time.monotonic())
             if left <= 0:
                 return False
-            time.sleep(left)
+            self._lookout.wait(left)
         return False
 
     def _followed(self) -> Ledger:

@@ -16,7 +16,11 @@ class Lookout:
     def changed(self) -> bool:
         """Return whether anything may have been committed since the log was last followed."""
         store = self._ledger.store
-        return not store.in_place() or store.version() != self._version
+        return not store.in_place() or not (store.quiet() or store.version() == self._version)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for so long, or until there may be something new."""
+        self._ledger.store.wait(seconds)
 
     def followed(self) -> Ledger:
         """Return the ledger, having verified all that was committed meanwhile."""

@@ -55,7 +55,7 @@ class TokenWatch(Closing):
             left = STEP if patience is None else min(STEP, patience - time.monotonic())
             if left <= 0:
                 return False
-            time.sleep(left)
+            self._lookout.wait(left)
         return True
 
     def close(self) -> None:

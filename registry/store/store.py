@@ -4,6 +4,7 @@ The statements are written as SQLite takes them. What a store believes of the an
 their types, and whoever uses them checks them against the log.
 """
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -98,6 +99,17 @@ class Store(ABC):
         Running apps ask thousands of times a second. Whatever goes wrong counts as a change: who then looks closer is
         told what it is.
         """
+
+    def quiet(self) -> bool:
+        """Return whether it is sure that nobody has committed since the ``version`` was last asked for.
+
+        Whoever cannot tell without asking says no.
+        """
+        return False
+
+    def wait(self, seconds: float) -> None:
+        """Wait for so long, or until somebody may have committed."""
+        time.sleep(seconds)
 
     @abstractmethod
     def shred_pending(self, newest: LoggedCommit | None = None) -> bool:

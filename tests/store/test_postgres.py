@@ -116,7 +116,7 @@ class Silent:
 
     def execute(self, statement, *more, **options):
         """Carry out a statement, and be lost at the commit."""
-        if statement != "COMMIT":
+        if not statement.endswith(b"COMMIT"):
             return self._connection.execute(statement, *more, **options)
         if self._made:
             self._connection.execute(statement)
@@ -218,3 +218,30 @@ def test_a_child_has_a_connection_of_its_own(filled):
     assert os.waitpid(child, 0)[1] == 0
     assert filled.tokens.edit("Zoom", edit(description="by the parent")).changed
     assert filled.resolve("Zoom")["api_secret"].reveal() == OLD
+
+
+@pytest.fixture
+def believing(monkeypatch):
+    """Have whoever waits believe the server for as long as a test lasts: nothing but its word wakes it."""
+    monkeypatch.setattr(postgres_store, "_BELIEVED", 600.0)
+
+
+def test_who_waits_is_told_of_a_commit(filled, founded, around, believing):
+    """The server itself tells of each commit: whoever waits for one need not ask again and again."""
+    with closing(filled.changes(timeout=20)) as changes, open_registry(founded, surroundings=around) as other:
+        assert [filled._ledger.store.quiet() for _ in range(2)] == [False, True], "it listens from the first time on"
+        for number in range(3):
+            other.tokens.edit("Zoom", edit(description=f"number {number}"))
+            assert next(changes).commit == other._ledger.head.number
+
+
+def test_nothing_is_left_out_behind_a_new_connection(filled, founded, around, ended, believing):
+    """Whoever waits while the server goes away comes back to each commit that was made meanwhile, in order."""
+    with closing(filled.changes(timeout=20)) as changes:
+        for _ in range(3):
+            ended()
+            with open_registry(founded, surroundings=around) as other:
+                made = [
+                    other.tokens.edit("Zoom", edit(description=str(_ * 2 + n))) and other._ledger.head for n in (0, 1)
+                ]
+            assert [next(changes).commit for _ in made] == [head.number for head in made]

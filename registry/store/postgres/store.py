@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _TRY = 0.05
 """Seconds for which one waits for a turn before looking at what the others commit meanwhile."""
+_BELIEVED = 1.0
+"""Seconds for which nothing was committed because the server tells of nothing."""
 _VACUUM_WAIT = 2.0
 _VACUUM_STEP = 0.05
 _NEWEST = "SELECT signature, size FROM commits ORDER BY number DESC LIMIT 1"
@@ -52,6 +54,12 @@ class PostgresStore(Store):
         self._made: int | None = None
         """The version as of one's own commit in this turn: what others commit behind it is news."""
         self._writing: tuple[Connection, CommitWriter] | None = None
+        self._channel = f"{place.schema}.commits"
+        self._listening: Connection | None = None
+        """The connection to which the server tells of commits."""
+        self._told = False
+        """Whether it has told of one since the version was last asked for, which was at:"""
+        self._asked_at = 0.0
         self._connection = connect(place.conninfo, place)
 
     def again(self) -> "PostgresStore":
@@ -149,6 +157,7 @@ class PostgresStore(Store):
         return self._newest()
 
     def _newest(self) -> int:
+        self._told, self._asked_at = False, time.monotonic()
         rows = self._rows(_NEWEST)
         return int.from_bytes(rows[0][0], "big") if rows else _EMPTY
 
@@ -167,6 +176,39 @@ class PostgresStore(Store):
                 return False
 
         return unchanged
+
+    # Waiting for others
+
+    def quiet(self) -> bool:
+        """Return whether the server would have told of a commit since the ``version`` was last asked for.
+
+        A pooler may keep that from us, so it is not believed for longer than a second.
+        """
+        try:
+            if not self._listens():
+                return False
+            self._told = self._told or any(True for _ in self._connection.notifies(timeout=0))
+        except (psycopg.Error, RegistryError):
+            return False
+        return not self._told and time.monotonic() < self._asked_at + _BELIEVED
+
+    def wait(self, seconds: float) -> None:
+        """Wait for so long, or until the server tells of a commit."""
+        until = time.monotonic() + seconds
+        with suppress(psycopg.Error, RegistryError):
+            if self._listens() and not self._told:
+                self._told = any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
+        if not self._told:
+            time.sleep(max(0.0, until - time.monotonic()))
+
+    def _listens(self) -> bool:
+        """Return whether this connection was listening already; it does from now on."""
+        connection = self._live()
+        if self._listening is connection:
+            return True
+        connection.execute(f'LISTEN "{self._channel}"'.encode())
+        self._listening = connection
+        return False
 
     # Writing
 
@@ -234,7 +276,7 @@ class PostgresStore(Store):
     def _commit(self, written: Written) -> None:
         """End the transaction. Where the answer is lost the commit is looked for, not repeated: it may be there."""
         try:
-            self._connection.execute("COMMIT")
+            self._connection.execute(f'NOTIFY "{self._channel}"; COMMIT'.encode())
         except psycopg.Error as error:
             if not is_lost(error):
                 raise
