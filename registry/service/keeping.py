@@ -6,7 +6,6 @@ from registry.errors import IntegrityError
 from registry.pins import Pin, Pins
 from registry.service.recalling import pin_of, recall, same
 from registry.store.following import Follower
-from registry.store.place import Place
 from registry.store.proven import ProvenLog
 from registry.store.store import Store
 
@@ -14,8 +13,8 @@ _KEEP_EVERY = 1.0
 """Seconds for which a long-running process may commit without moving its pin; opening and closing always do."""
 
 
-def move(pins: Pins, before: Pin | None, pin: Pin, place: Place) -> Pin:
-    """Pin what the store at a place was followed to, from ``before`` on, and return what is pinned then.
+def move(pins: Pins, before: Pin | None, pin: Pin, store: Store) -> Pin:
+    """Pin what a store was followed to, from ``before`` on, and return what is pinned then.
 
     ``recall`` follows from ``before``: what it accepts may be pinned. Where another process of this machine has pinned
     something else since, the store must hold both, or have given one of them up, and the newer stays;
@@ -25,21 +24,16 @@ def move(pins: Pins, before: Pin | None, pin: Pin, place: Place) -> Pin:
     # Others may move it again while the store is asked, which is done without the lock. Each turn they have come
     # further, so this ends with them.
     while (known := pins.replace(before, pin)) != pin and known.registry_id == pin.registry_id:
-        settled = _settled(place, known, pin)
+        settled = _settled(store, known, pin)
         if settled == known:
             break
         before, pin = known, settled
     return known
 
 
-def _settled(place: Place, known: Pin, pin: Pin) -> Pin:
-    # By a connection of its own: the caller's may show an earlier moment, or a file that lies elsewhere by now.
-    store = place.open()
-    try:
-        with store.snapshot():
-            return _newer(store, known, pin).knowing(known.accepted | pin.accepted)
-    finally:
-        store.close()
+def _settled(store: Store, known: Pin, pin: Pin) -> Pin:
+    with store.beside() as now, now.snapshot():
+        return _newer(now, known, pin).knowing(known.accepted | pin.accepted)
 
 
 def _newer(store: Store, known: Pin, pin: Pin) -> Pin:
@@ -70,10 +64,10 @@ def _one_history(store: Store, first: Pin, last: Pin) -> bool:
 class PinKeeper:
     """Moves this machine's pin to what was verified: never back, but along a rollback that was accepted."""
 
-    def __init__(self, pins: Pins | None, pin: Pin, place: Place) -> None:
+    def __init__(self, pins: Pins | None, pin: Pin, store: Store) -> None:
         self._pins = pins
         self._pin = pin
-        self._place = place
+        self._store = store
         self._kept_at = 0.0
 
     @property
@@ -93,7 +87,7 @@ class PinKeeper:
         if self._pins is None or not (at_once or now - self._kept_at > _KEEP_EVERY):
             return
         pin = pin_of(self._pin.url, log)
-        kept = move(self._pins, self._pin, pin, self._place)
+        kept = move(self._pins, self._pin, pin, self._store)
         self._kept_at = now
         if kept.seen and pin.seen and kept.seen.signed == pin.seen.signed:
             # Not what another process has seen beyond that: this log has yet to come through it.

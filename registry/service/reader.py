@@ -61,7 +61,7 @@ class Reader:
         self.identity = identity
         self.surroundings = surroundings
         self.roster_stream = roster_record.stream_id(self.registry)
-        self._pin = PinKeeper(pins, pin, store.place)
+        self._pin = PinKeeper(pins, pin, store)
         self._tolerant = tolerant
         self._store_version = 0
         """As of which change of the store the log was followed to its end; 0 for none."""

@@ -85,7 +85,7 @@ class RolledBack:
         with ledger.turn(reason, roster=True) as turn:
             event = RollbackAccepted(**ledger.roster_facts(turn), kept=self.kept, lost=self.lost)
             ledger.commit(turn, [event])
-        move(self._pins, self._pin, pin_of(self._pin.url, ledger.log), ledger.store.place)
+        move(self._pins, self._pin, pin_of(self._pin.url, ledger.log), ledger.store)
 
     def __enter__(self) -> Self:
         return self

@@ -140,7 +140,7 @@ def _go_on(place: Place, pins: Pins, pin: Pin, moment: Moment) -> Sequence[Probl
             log, _ = recall(store, pin)
         if wrong := [one for one in log.problems if (one.position, one.kind) not in log.roster.acknowledged]:
             return wrong
-        PinKeeper(pins, pin, place).keep(log, at_once=True)
+        PinKeeper(pins, pin, store).keep(log, at_once=True)
     except IntegrityError as error:
         return (Problem(moment.end, problems.PIN, str(error)),)
     finally:

@@ -7,7 +7,7 @@ their types, and whoever uses them checks them against the log.
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from registry.domain.events import Event
@@ -68,6 +68,15 @@ class Store(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the connection."""
+
+    @contextmanager
+    def beside(self) -> "Iterator[Store]":
+        """Give the store that lies in this one's place now, as it is now, whatever this connection still shows."""
+        store = self.place.open()
+        try:
+            yield store
+        finally:
+            store.close()
 
     @abstractmethod
     def discard(self) -> None:

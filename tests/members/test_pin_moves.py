@@ -139,7 +139,8 @@ def test_a_pin_of_a_history_that_was_given_up_is_left_behind(team):
     with open_rolled_back(team.settings("alice"), surroundings=team.around) as rolled_back:
         rolled_back.accept(reason="the disk broke")
     new = team.pin("alice")
-    moved = keeping.move(team.pins("bob"), process_pin, new, SQLitePlace(team.store))
+    with closing(SQLitePlace(team.store).open()) as store:
+        moved = keeping.move(team.pins("bob"), process_pin, new, store)
     assert other_pin.commit > process_pin.commit
     assert moved == team.pin("bob") == new
 

@@ -17,6 +17,7 @@ from registry import (
 )
 from registry.service.places import place_of
 from registry.store.postgres import store as postgres_store
+from registry.store.postgres.place import PostgresPlace
 from tests.service.attacks import edit, fields, token
 
 OLD = "old-secret-Hw3z"
@@ -145,7 +146,7 @@ def test_where_nobody_can_look_that_is_said(filled, monkeypatch):
     store = filled._ledger.store
     store._connection = Silent(store._connection, made=True)
     gone = StoreUnreadable("the server cannot be reached")
-    monkeypatch.setattr(postgres_store, "connect", lambda *_: (_ for _ in ()).throw(gone))
+    monkeypatch.setattr(PostgresPlace, "connect", lambda _: (_ for _ in ()).throw(gone))
     with pytest.raises(StoreUnreadable, match="nobody knows whether the change was made"):
         filled.tokens.edit("Zoom", edit(description="once"))
 
@@ -238,10 +239,10 @@ def test_who_waits_is_told_of_a_commit(filled, founded, around, believing):
 def test_nothing_is_left_out_behind_a_new_connection(filled, founded, around, ended, believing):
     """Whoever waits while the server goes away comes back to each commit that was made meanwhile, in order."""
     with closing(filled.changes(timeout=20)) as changes:
-        for _ in range(3):
+        for turn in range(3):
             ended()
             with open_registry(founded, surroundings=around) as other:
-                made = [
-                    other.tokens.edit("Zoom", edit(description=str(_ * 2 + n))) and other._ledger.head for n in (0, 1)
-                ]
-            assert [next(changes).commit for _ in made] == [head.number for head in made]
+                before = other._ledger.head.number
+                for number in (0, 1):
+                    other.tokens.edit("Zoom", edit(description=f"{turn} {number}"))
+            assert [next(changes).commit, next(changes).commit] == [before + 1, before + 2]

@@ -8,6 +8,7 @@ from psycopg import errors
 from registry.errors import RegistryError, StoreBusy, StoreMissing, StoreUnreadable
 
 _CONNECT_TIMEOUT = 10
+_PREPARE_AFTER = 3
 _BUSY = (
     errors.LockNotAvailable,
     errors.DeadlockDetected,
@@ -20,8 +21,11 @@ _MISSING = (errors.UndefinedTable, errors.InvalidSchemaName, errors.InvalidCatal
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def connect(conninfo: str, place: object) -> Connection:
-    """Return a connection in which every statement stands for itself; ``Unusable`` says what stands in the way."""
+def connect(conninfo: str, place: object, *, prepares: bool = True) -> Connection:
+    """Return a connection in which every statement stands for itself; ``Unusable`` says what stands in the way.
+
+    Unless it ``prepares``, no statement is kept by the server: behind some poolers the next one is of another session.
+    """
     try:
         return psycopg.connect(
             conninfo,
@@ -29,6 +33,7 @@ def connect(conninfo: str, place: object) -> Connection:
             application_name="token-registry",
             client_encoding="utf8",
             connect_timeout=_CONNECT_TIMEOUT,
+            prepare_threshold=_PREPARE_AFTER if prepares else None,
         )
     except psycopg.Error as error:
         raise unusable(place, error) from None

@@ -18,6 +18,7 @@ from registry.store.store import Store
 
 DEFAULT_SCHEMA = "token_registry"
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,49}\Z")
+_OWN = {"schema", "prepare"}
 _NEAR = {"", "localhost", "127.0.0.1", "::1"}
 _WRITE = "write postgresql://user@host/database?schema=name"
 
@@ -25,7 +26,7 @@ _WRITE = "write postgresql://user@host/database?schema=name"
 class PostgresPlace(Place):
     """A schema of a database.
 
-    ``url`` is libpq's, with ``schema`` as one parameter more. Whatever it does not say comes from where libpq looks.
+    ``url`` is libpq's, with ``schema`` and ``prepare`` as parameters more. What it lacks, libpq looks for.
     A server elsewhere must show a certificate that this machine trusts, unless the URL says otherwise.
     """
 
@@ -33,13 +34,16 @@ class PostgresPlace(Place):
         try:
             parts = urlsplit(url)
             asked = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-            own = [value for name, value in asked if name == "schema"]
-            rest = urlencode([(name, value) for name, value in asked if name != "schema"], quote_via=quote)
+            own = {name: value for name, value in asked if name in _OWN}
+            rest = urlencode([(name, value) for name, value in asked if name not in _OWN], quote_via=quote)
             told = conninfo_to_dict(f"postgresql://{parts.netloc}{parts.path}{'?' if rest else ''}{rest}")
             _ = [int(port) for port in str(told.get("port") or 0).split(",") if port]
         except (ValueError, psycopg.Error):
             raise InvalidValue("the URL of the store is not one of a PostgreSQL database", _WRITE) from None
-        self.schema = own[-1] if own else DEFAULT_SCHEMA
+        self.schema = own.get("schema", DEFAULT_SCHEMA)
+        self.prepares = own.get("prepare", "yes") == "yes"
+        if own.get("prepare", "yes") not in {"yes", "no"}:
+            raise InvalidValue("'prepare' in the URL of the store is yes or no", _WRITE)
         if not _NAME.match(self.schema) or self.schema.startswith("pg_"):
             raise InvalidValue("a schema's name has at most 50 small letters, digits and underscores", _WRITE)
         self.has_password = bool(told.get("password"))
@@ -60,6 +64,10 @@ class PostgresPlace(Place):
     def url(self) -> str:
         """What a machine remembers the store by: hosts, database and schema, whoever connects."""
         return self._url
+
+    def connect(self) -> Connection:
+        """Return a new connection; ``Unusable`` says what stands in the way."""
+        return connect(self.conninfo, self, prepares=self.prepares)
 
     def open(self) -> PostgresStore:
         """Open the store; ``StoreMissing`` or ``StoreUnreadable`` where there is none of ours."""
@@ -89,7 +97,7 @@ class PostgresPlace(Place):
 
     def check_vacant(self) -> None:
         """Raise ``AlreadyExists`` if there is a schema of the name."""
-        with connect(self.conninfo, self) as connection:
+        with self.connect() as connection:
             if _exists(connection, self.schema, self):
                 raise self._taken()
 

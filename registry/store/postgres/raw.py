@@ -8,7 +8,7 @@ import psycopg
 
 from registry.errors import StoreUnreadable
 from registry.store.postgres import catalog, schema
-from registry.store.postgres.connection import connect, unusable
+from registry.store.postgres.connection import unusable
 from registry.store.postgres.dialect import dialect
 from registry.store.raw import COLUMNS, RawStore, Row
 
@@ -24,7 +24,7 @@ class PostgresRawStore(RawStore):
     def __init__(self, place: "PostgresPlace") -> None:
         self.place = place
         self._said = dialect(place.schema)
-        self._connection = connect(place.conninfo, place)
+        self._connection = place.connect()
 
     def close(self) -> None:
         """Close the connection."""

@@ -9,17 +9,19 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from msgspec import structs
 from psycopg import errors
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, Format, TransactionStatus
+from psycopg.pq.abc import PGconn
 
 from registry.domain.events import Event
 from registry.errors import RegistryError, StoreBusy, StoreUnreadable
 from registry.store.contents import Contents
-from registry.store.postgres.connection import Connection, connect, is_lost, unusable
+from registry.store.postgres.connection import Connection, is_lost, unusable
 from registry.store.postgres.dialect import dialect
 from registry.store.rows import Commit, LoggedCommit, Written
 from registry.store.store import Store
@@ -28,14 +30,15 @@ if TYPE_CHECKING:
     from registry.store.postgres.place import PostgresPlace
     from registry.store.postgres.recorder import CommitWriter
 
-_TRY = 0.05
-"""Seconds for which one waits for a turn before looking at what the others commit meanwhile."""
+_TRY = 1.0
+"""Seconds for which one stands in the server's queue before looking at what the others have committed meanwhile."""
 _BELIEVED = 1.0
 """Seconds for which nothing was committed because the server tells of nothing."""
 _VACUUM_WAIT = 2.0
 _VACUUM_STEP = 0.05
 _NEWEST = "SELECT signature, size FROM commits ORDER BY number DESC LIMIT 1"
 _LOOK = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_NAME = b"newest_commit"
 _EMPTY = 1
 """The version of a store without commits."""
 
@@ -55,12 +58,14 @@ class PostgresStore(Store):
         """The version as of one's own commit in this turn: what others commit behind it is news."""
         self._writing: tuple[Connection, CommitWriter] | None = None
         self._channel = f"{place.schema}.commits"
+        self._asking: PGconn | None = None
+        """The connection that has the question for the newest checkpoint prepared."""
         self._listening: Connection | None = None
         """The connection to which the server tells of commits."""
         self._told = False
         """Whether it has told of one since the version was last asked for, which was at:"""
         self._asked_at = 0.0
-        self._connection = connect(place.conninfo, place)
+        self._connection = place.connect()
 
     def again(self) -> "PostgresStore":
         """Open the same store once more."""
@@ -81,6 +86,15 @@ class PostgresStore(Store):
         self._closed = True
         self._connection.close()
 
+    @contextmanager
+    def beside(self) -> Iterator[Store]:
+        """Give this store, if it shows what is there now: a connection more would cost the server a process more."""
+        if not (self._looking or self._turning or self._closed):
+            yield self
+            return
+        with super().beside() as store:
+            yield store
+
     def discard(self) -> None:
         """Remove a store that was made but never got its first commit."""
         with suppress(RegistryError):
@@ -94,7 +108,7 @@ class PostgresStore(Store):
         if self._closed:
             raise StoreUnreadable("this registry was closed", "open it anew")
         if self._connection.closed and not (self._looking or self._turning):
-            self._connection = connect(self._at.conninfo, self.place)
+            self._connection = self._at.connect()
             self._moved = True
         return self._connection
 
@@ -162,20 +176,39 @@ class PostgresStore(Store):
         return int.from_bytes(rows[0][0], "big") if rows else _EMPTY
 
     def unchanged_since(self, version: int) -> Callable[[], bool]:
-        """Return what asks in one round trip whether the newest checkpoint is still that of a ``version``."""
-        connection = self._connection
+        """Return what asks in one round trip whether the newest checkpoint is still that of a ``version``.
+
+        It is asked as libpq asks, without what psycopg does for statements of any kind.
+        """
+        connection = self._connection.pgconn
         signature, statement = version.to_bytes(64, "big"), self._said(_NEWEST).encode()
-        ask, info = connection.cursor().execute, connection.info
+        if not self._prepared(connection, statement):
+            return bool
+        ask = partial(connection.exec_prepared, _NAME, (), result_format=Format.BINARY)
+        if not self._at.prepares:
+            ask = partial(connection.exec_params, statement, (), result_format=Format.BINARY)
 
         def unchanged() -> bool:
             try:
-                found = ask(statement, prepare=True).fetchone()
-                idle = info.transaction_status == TransactionStatus.IDLE  # in another it would stand still
-                return idle and found is not None and bool(found[0] == signature)
+                found = ask()
+                # In a transaction it would stand still.
+                idle = connection.transaction_status == TransactionStatus.IDLE
+                return idle and found.status == ExecStatus.TUPLES_OK and found.get_value(0, 0) == signature
             except psycopg.Error:
                 return False
 
         return unchanged
+
+    def _prepared(self, connection: PGconn, statement: bytes) -> bool:
+        """Prepare the question for the newest checkpoint, once for each connection; return whether it can be asked."""
+        if not self._at.prepares or self._asking is connection:
+            return True
+        try:
+            done = connection.prepare(_NAME, statement).status == ExecStatus.COMMAND_OK
+        except psycopg.Error:
+            return False
+        self._asking = connection if done else None
+        return done
 
     # Waiting for others
 
@@ -226,7 +259,7 @@ class PostgresStore(Store):
     def _take_turn(self, meanwhile: Callable[[], None] | None) -> None:
         until = time.monotonic() + self._wait
         begin = (
-            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {round(_TRY * 1000)};"
+            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {round(min(_TRY, self._wait) * 1000)};"
             f' LOCK TABLE "{self.schema}".turns IN EXCLUSIVE MODE'
         )
         while True:
