@@ -16,7 +16,7 @@ PROGRAM = "token-registry"
 FORMATS = ("table", "json")
 _PLACES = (
     ("--home", "FOLDER", "Identity, store and local state lie together in this folder."),
-    ("--url", "URL", "The store: sqlite:///relative or sqlite:////absolute."),
+    ("--url", "URL", "The store: sqlite:///relative, sqlite:////absolute or postgresql://…"),
     ("--identity", "FILE", "The identity file."),
     ("--passphrase-file", "FILE", "A file whose first line is the identity's passphrase."),
 )

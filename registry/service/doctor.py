@@ -162,8 +162,8 @@ def _registry(registry: Registry, around: Surroundings) -> list[Finding]:
         findings.append(
             Finding(
                 Level.RISK,
-                "shredding is pending: a reader keeps overwritten keys in the write-ahead log",
-                "end long-running readers of the store, then run any command",
+                "shredding is pending: overwritten keys are still in the files of the store",
+                "end long-running readers of the store, then run any command as an admin",
             )
         )
     head, now = ledger.head, around.clock()

@@ -31,7 +31,7 @@ This page is generated from the commands: `python -m tests.project.cli_reference
 | environment | sets |
 |---|---|
 | `TOKEN_REGISTRY_HOME` | one folder for `config.toml`, `identity`, `registry.db` and `state/` |
-| `TOKEN_REGISTRY_URL` | the store: `sqlite:///relative` or `sqlite:////absolute` |
+| `TOKEN_REGISTRY_URL` | the store: `sqlite:///relative`, `sqlite:////absolute` or [`postgresql://…`](postgresql.md) |
 | `TOKEN_REGISTRY_IDENTITY` | the identity file |
 | `TOKEN_REGISTRY_PASSPHRASE_FILE` | a file whose first line is the passphrase; its owner alone may read it |
 | `TOKEN_REGISTRY_FORMAT` | `table` or `json` |
