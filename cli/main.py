@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "identity": Entry("cli.identity:identity", "The identity file on this machine."),
         "policy": Entry("cli.policies:policy", "What holds for the whole registry."),
         "verify": Entry("cli.verification:verify", "Check everything the store holds, and say what is wrong."),
+        "store": Entry("cli.stores:store", "Where the registry lies: copies and backups of it."),
         "doctor": Entry("cli.doctor:doctor", "Say what is wrong or risky on this machine."),
         "completion": Entry("cli.completion:completion", "Print the script that completes commands and names."),
         "demo": Entry("cli.demo:demo", "Tell the whole story on a throw-away registry."),

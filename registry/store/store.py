@@ -85,6 +85,10 @@ class Store(ABC):
         """Seal the events and write their commit, whole or not at all; ``Conflict`` if it is not the next one."""
 
     @abstractmethod
+    def take(self, table: str, rows: Iterable[Sequence[object]]) -> None:
+        """Write rows as they are into a table of a store that was made just now, whose place has nothing of it yet."""
+
+    @abstractmethod
     def version(self) -> int:
         """Return a number that is another one as soon as anybody has changed the store.
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from copy import copy
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg
@@ -104,6 +105,14 @@ class PostgresPlace(Place):
             store.close()
             raise
         return store
+
+    def beside(self, store: Store) -> "PostgresPlace":
+        """Return the schema that was made."""
+        assert isinstance(store, PostgresStore)  # noqa: S101 - as ``create`` made it
+        made = copy(self)
+        made.schema = store.schema
+        made._url = f"{self._url.removesuffix(self.schema)}{store.schema}"  # noqa: SLF001 - it is one of these
+        return made
 
     def settle(self, store: Store, pin: Callable[[], None]) -> None:
         """Give the schema that was made its name; ``AlreadyExists`` if another has come meanwhile."""

@@ -7,7 +7,7 @@ the first look to the commit.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from registry.errors import RegistryError, StoreBusy, StoreUnreadable
 from registry.store.contents import Contents
 from registry.store.postgres.connection import Connection, connect, is_lost, unusable
 from registry.store.postgres.dialect import dialect
+from registry.store.raw import COLUMNS
 from registry.store.rows import Commit, LoggedCommit, Written
 from registry.store.store import Store
 
@@ -222,6 +223,16 @@ class PostgresStore(Store):
             self._let_go()
         self._made = int.from_bytes(written.commit.signature, "big")
         return written
+
+    def take(self, table: str, rows: Iterable[Sequence[object]]) -> None:
+        """Write rows as they are into a table of a store that was made just now, in one stream."""
+        statement = f'COPY "{self.schema}".{table} ({", ".join(COLUMNS[table])}) FROM STDIN'
+        try:
+            with self._live().cursor() as cursor, cursor.copy(statement.encode()) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except psycopg.Error as error:
+            raise unusable(self.place, error) from None
 
     def _writer(self) -> "CommitWriter":
         from registry.store.postgres.recorder import CommitWriter  # noqa: PLC0415 - only those who write need it
