@@ -53,7 +53,7 @@ def _check_next_command(session: Session, settings: "registry.Settings") -> None
     del session.options["url"]
     usual = session.settings()
     try:
-        same = usual.store_path() == settings.store_path()
+        same = usual.url.value == settings.url.value or usual.store_path() == settings.store_path()
     except registry.RegistryError:
         same = False
     if not same:

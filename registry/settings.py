@@ -169,8 +169,10 @@ def remember_url(settings: Settings) -> bool:
         return False
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # What was relative to the folder of this command must not be so to that of the next.
-        url = f"sqlite:///{str(settings.store_path()).replace('%', '%25')}"
+        url = settings.url.value
+        if url.startswith("sqlite:"):
+            # What was relative to the folder of this command must not be so to that of the next.
+            url = f"sqlite:///{str(settings.store_path()).replace('%', '%25')}"
         url.encode()
         with path.open("a", encoding="utf-8") as file:
             file.write(f'{_fresh_line(path)}url = "{_toml(url)}"\n')

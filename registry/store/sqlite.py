@@ -204,8 +204,11 @@ class SQLiteStore(Store):
     def take_pages(self, source: SQLiteRawStore, progress: Callable[[int, int], None] | None = None) -> None:
         """Become a copy of a store, page by page; the caller holds a snapshot of it, and was the one to make this."""
         self._into_one_file()  # a write-ahead log would hold all of it once more
-        with self._within:
-            source.give_pages(self._connection, progress)
+        try:
+            with self._within:
+                source.give_pages(self._connection, progress)
+        except sqlite3.Error as error:
+            raise unusable(self.path if "full" in str(error) else source.path, error) from None
         self._into_one_file()  # with its first page came how the other one is written
 
     def finish(self) -> None:

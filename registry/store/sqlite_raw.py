@@ -59,10 +59,7 @@ class SQLiteRawStore(RawStore):
             if progress is not None:
                 progress(total - left, total)
 
-        try:
-            self._connection.backup(target, pages=_PAGES_AT_ONCE, progress=tell)
-        except sqlite3.Error as error:
-            raise unusable(self.path, error) from None
+        self._connection.backup(target, pages=_PAGES_AT_ONCE, progress=tell)
 
     def _pages(self, statement: str, parameters: Sequence[object] = ()) -> Iterator[list[Row]]:
         try:
