@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -320,7 +321,8 @@ class SQLitePlace(Place):
 
     def create(self) -> SQLiteStore:
         """Make an empty store in a file beside the one that it is to be."""
-        return SQLiteStore.create(self._path.with_name(f"{self._path.name}.{os.getpid()}.new"))
+        # Not of the process's number: in a container each one has the same, that of one that was killed included.
+        return SQLiteStore.create(self._path.with_name(f"{self._path.name}.{token_hex(4)}.new"))
 
     def beside(self, store: Store) -> "SQLitePlace":
         """Return the file that was made."""

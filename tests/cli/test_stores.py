@@ -186,7 +186,7 @@ def test_a_backup_without_keys(team, file, tmp_path):
         usual = [machine.ok(*words) for words in (("history",), ("export",))]
         machine.ok("join", url, "--registry-id", team.registry_id)
         assert [machine.ok(*words, "--url", url) for words in (("history",), ("export",))] == usual
-        for words in (("list",), ("show", "Zoom"), ("list", "--unused", "90d")):
+        for words in (("list",), ("show", "Zoom"), ("usage", "Zoom"), ("list", "--unused", "90d")):
             assert machine(*words, "--url", url).code == 7
         verified = machine("verify", "--format", "json", "--url", url)
         assert verified.code == 7

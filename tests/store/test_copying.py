@@ -23,6 +23,7 @@ from registry import (
     restore_store,
     verify_registry,
 )
+from registry.service import transferring
 from registry.service.places import place_of
 from registry.store.copying import copy_rows
 from registry.store.postgres.place import PostgresPlace
@@ -220,6 +221,43 @@ def test_a_copy_goes_on_from_what_was_seen_in_its_place(team, target):
         copied(team, target)
     with pytest.raises(StoreMissing):
         place.open()
+
+
+def test_a_copy_that_fails_takes_away_what_it_made(team, target, monkeypatch):
+    """Where the copy itself does not verify, or lacks the newest commit, nothing is left in its place or beside it."""
+    place = place_of(at(team, "alice", target))
+    made, create = [], type(place).create
+
+    def creating(here):
+        made.append(create(here))
+        return made[-1]
+
+    def lacking(source, store, **_):
+        copy_rows(source, store, leave_out={"log_nodes"})
+
+    monkeypatch.setattr(type(place), "create", creating)
+    monkeypatch.setattr(transferring, "copy_rows", lacking)
+    with pytest.raises(IntegrityError, match="node at position 0"):
+        copied(team, target)
+    monkeypatch.undo()
+    beside = place.beside(made[0])
+    for nowhere in (place, beside):
+        with pytest.raises(StoreMissing):
+            nowhere.open()
+    assert team.pins("alice").get(place.url) is None
+    copied(team, target)
+
+
+def test_two_that_are_made_at_once_are_two(target, team):
+    """What was left by a process that was killed is in nobody's way, whatever its number was."""
+    place = place_of(at(team, "alice", target))
+    made = [place.create(), place.create()]
+    place.settle(made[0], lambda: None)
+    with pytest.raises(AlreadyExists):
+        place.settle(made[1], lambda: None)
+    for store in made:
+        store.discard()
+    place.open().close()
 
 
 # Killed

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from copy import copy
+from secrets import token_hex
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg
@@ -98,7 +99,7 @@ class PostgresPlace(Place):
 
     def create(self) -> PostgresStore:
         """Make an empty store in a schema beside the one that it is to be."""
-        store = PostgresStore(self, f"{self.schema}_new_{os.getpid()}")
+        store = PostgresStore(self, f"{self.schema}_new_{token_hex(4)}")
         try:
             store._execute(schema.statements(store.schema))  # noqa: SLF001 - as above
         except BaseException:
