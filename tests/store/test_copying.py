@@ -224,7 +224,7 @@ def test_a_copy_goes_on_from_what_was_seen_in_its_place(team, target):
 
 
 def test_a_copy_that_fails_takes_away_what_it_made(team, target, monkeypatch):
-    """Where the copy itself does not verify, or lacks the newest commit, nothing is left in its place or beside it."""
+    """Where the copy itself does not verify, nothing is left in its place or beside it."""
     place = place_of(at(team, "alice", target))
     made, create = [], type(place).create
 
@@ -246,6 +246,22 @@ def test_a_copy_that_fails_takes_away_what_it_made(team, target, monkeypatch):
             nowhere.open()
     assert team.pins("alice").get(place.url) is None
     copied(team, target)
+
+
+def test_a_copy_ends_with_the_newest_commit(team, target, monkeypatch):
+    """A copy that verifies, and holds all that this machine has seen, is still compared with the source."""
+    older = SQLitePlace(backed_up(team))
+    team.do("alice", lambda r: r.policies.set("record-resolves", "off"))
+
+    def outdated(_source, store, **_):
+        with closing(older.open_raw()) as raw, raw.snapshot():
+            copy_rows(raw, store)
+
+    monkeypatch.setattr(transferring, "copy_rows", outdated)
+    with pytest.raises(IntegrityError, match="does not end with the checkpoint that the store ends with"):
+        copied(team, target, "bob")
+    with pytest.raises(StoreMissing):
+        place_of(at(team, "bob", target)).open()
 
 
 def test_two_that_are_made_at_once_are_two(target, team):
