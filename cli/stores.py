@@ -1,12 +1,106 @@
-"""Stores as such: ``store sql``."""
+"""Where the registry lies: ``store copy``, ``store backup``, ``store restore``, ``store sql``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 import registry
-from cli import output
+from cli import output, prompts
 from cli.framework import Group, command
 from cli.options import ROLES
 from cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from registry import Copied
+
+
+@command(
+    "copy",
+    "store copy --to 'postgresql://db.example.com/tokens?schema=token_registry'",
+    "store copy --to sqlite:////srv/registry.db",
+)
+@click.option("--to", metavar="URL", required=True, help="Where the copy is to be; nothing may be there.")
+@pass_session
+def copy(session: Session, *, to: str) -> None:
+    """Copy the registry to another place, from SQLite to PostgreSQL or back.
+
+    The copy is the same registry: its history, current tokens, keys and members. It is read at one moment, verified,
+    and put in place when it is whole. This machine knows it there from then on. Stop using one of the two: where both
+    go on, that is noticed as two histories.
+    """
+    with output.progress("copying") as progress:
+        copied = registry.copy_store(
+            session.settings(), to=to, passphrase=prompts.known_passphrase(), progress=progress
+        )
+    output.message(f"copied the registry to {copied.store}: {_extent(copied)}")
+    output.message("this machine knows it there: --url, TOKEN_REGISTRY_URL or 'url' in config.toml names it")
+    output.message(f"each other machine: 'join' with that URL and --registry-id {copied.registry_id}")
+    output.message("go on with one of the two alone, and put the other away")
+    if session.json():
+        output.print_json({"store": copied.store, **_document(copied)})
+
+
+@command(
+    "backup",
+    "store backup /backups/registry-2027-01-31.db",
+    "store backup history.db --without-keys",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--without-keys", is_flag=True, help="Leave out all that could ever open a credential.")
+@pass_session
+def backup(session: Session, *, file: Path, without_keys: bool) -> None:
+    """Write the registry, as it is at this moment, to a new FILE.
+
+    Nobody is kept from writing meanwhile. FILE is verified before it gets its name, and its owner alone may read it.
+    With an identity it opens the credentials of today also after they were replaced in the registry: let backups end.
+
+    Without keys it holds the history alone, from which nobody opens a credential: 'history', 'export' and 'evidence
+    export' work on it, 'list', 'show', 'reveal' and 'resolve' do not, and 'verify' says what is missing.
+    """
+    with output.progress("backing up") as progress:
+        copied = registry.back_up_store(
+            session.settings(),
+            to=file,
+            with_keys=not without_keys,
+            passphrase=prompts.known_passphrase(),
+            progress=progress,
+        )
+    output.message(f"wrote {copied.store}: {_extent(copied)}{', without keys' if without_keys else ''}")
+    if session.json():
+        output.print_json({"file": copied.store, "with_keys": not without_keys, **_document(copied)})
+
+
+@command(
+    "restore",
+    "store restore /backups/registry-2027-01-31.db",
+    "store restore history.db --without-keys --url sqlite:///history-to-look-at.db",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--without-keys", is_flag=True, help="FILE was made without keys, and is put in place as it is.")
+@pass_session
+def restore(session: Session, *, file: Path, without_keys: bool) -> None:
+    """Put the backup in FILE in the registry's place, in SQLite or PostgreSQL.
+
+    Nothing may be there: move the old one away first. The backup is verified before it is put in place. What this
+    machine has seen stays as it is, so that an older state is refused until 'log accept-rollback' goes on from it.
+    """
+    with output.progress("restoring") as progress:
+        restored = registry.restore_store(
+            session.settings(),
+            file=file,
+            with_keys=not without_keys,
+            passphrase=prompts.known_passphrase(),
+            progress=progress,
+        )
+    output.message(f"restored {file} to {restored.store}: {_extent(restored)}")
+    if restored.seen is None:
+        output.message(f"this machine does not know it there: 'join' with --registry-id {restored.registry_id}")
+    elif restored.seen > restored.commit:
+        output.message(f"this machine has seen commit {restored.seen} there, and refuses what is older")
+        output.message("'log accept-rollback' goes on from the backup, and lists what comes back with it")
+    if session.json():
+        output.print_json({"store": restored.store, "seen": restored.seen, **_document(restored)})
 
 
 @command(
@@ -29,4 +123,21 @@ def sql(session: Session, role: str, name: str) -> None:
     output.print_text(registry.store_grants(session.settings(), role, name))
 
 
-store = Group("store", commands=[sql], help="Where the registry lies, and who may do what there.")
+def _extent(copied: "Copied") -> str:
+    return f"commit {copied.commit}, with {copied.size} events"
+
+
+def _document(copied: "Copied") -> dict[str, object]:
+    return {
+        "registry_id": copied.registry_id,
+        "commit": copied.commit,
+        "size": copied.size,
+        "checkpoint": copied.checkpoint,
+    }
+
+
+store = Group(
+    "store",
+    commands=[copy, backup, restore, sql],
+    help="Where the registry lies: copies, backups, who may do what.",
+)

@@ -70,6 +70,12 @@ if TYPE_CHECKING:
     from registry.service.applications import (
         ApplicationView as ApplicationView,
     )
+    from registry.service.backing_up import (
+        Restored as Restored,
+        back_up_store as back_up_store,
+        copy_store as copy_store,
+        restore_store as restore_store,
+    )
     from registry.service.changes import (
         Changes as Changes,
     )
@@ -136,6 +142,9 @@ if TYPE_CHECKING:
     from registry.service.token_watch import (
         TokenWatch as TokenWatch,
     )
+    from registry.service.transferring import (
+        Copied as Copied,
+    )
     from registry.service.variables import (
         HandedOut as HandedOut,
         Wanted as Wanted,
@@ -183,9 +192,11 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "service.backing_up": ("Restored", "back_up_store", "copy_store", "restore_store"),
     "service.changes": ("Changes",),
     "service.disclosing": ("Asked", "Resolved"),
     "service.token_watch": ("TokenWatch",),
+    "service.transferring": ("Copied",),
     "service.variables": ("HandedOut", "Wanted"),
     "views.commits": ("CommitChange", "TokenChange"),
     "service.whoami": ("Whoami",),

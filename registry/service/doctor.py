@@ -83,7 +83,7 @@ def _places(settings: Settings) -> list[Finding]:
             findings.append(Finding(Level.RISK, f"other users may write the {what} {path}", f"chmod o-w {path}"))
     if store is not None and store.parent.exists():
         left = sorted(store.parent.glob(f"{store.name}.*.new"))
-        findings += [Finding(Level.RISK, f"an 'init' was interrupted and left {path}", f"rm {path}*") for path in left]
+        findings += [Finding(Level.RISK, f"a command was interrupted and left {path}", f"rm {path}*") for path in left]
     return findings
 
 

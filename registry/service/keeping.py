@@ -32,7 +32,7 @@ def move(pins: Pins, before: Pin | None, pin: Pin, store: Store) -> Pin:
 
 
 def _settled(store: Store, known: Pin, pin: Pin) -> Pin:
-    with store.beside() as now, now.snapshot():
+    with store.as_of_now() as now, now.snapshot():
         return _newer(now, known, pin).knowing(known.accepted | pin.accepted)
 
 

@@ -83,19 +83,19 @@ def verify_registry(
         raise Unusable(f"this machine does not know the registry at {place}", "'join' makes it known")
     identity = open_identity(settings, passphrase)
     told = parse_seen(since)[0] if since is not None else None
-    memory = _Memory(pin)
+    memory = Memory(pin)
     now = (surroundings or Surroundings()).clock()
     verifier = Verifier(place, pin.registry_id, identity, since=told, now=now, workers=workers, progress=progress)
     outcome = verifier.run(memory.look)
     if isinstance(outcome, str):
         return _illegible(outcome)
-    found = _acknowledged(outcome.problems, outcome.moment.timeline.last.acknowledged)
+    found = acknowledged(outcome.problems, outcome.moment.timeline.last.acknowledged)
     if not any(not problem.acknowledged for problem in found) and outcome.moment.signed:
-        found += _acknowledged(_go_on(place, pins, pin, outcome.moment), frozenset())
+        found += acknowledged(_go_on(place, pins, pin, outcome.moment), frozenset())
     return _verification(outcome, found)
 
 
-class _Memory:
+class Memory:
     """What this machine has seen of the store, and whether it is still there."""
 
     def __init__(self, pin: Pin) -> None:
@@ -169,14 +169,15 @@ def _illegible(what: str) -> Verification:
     )
 
 
-def _acknowledged(found: Sequence[Problem], known: AbstractSet[tuple[int, str]]) -> list[FoundProblem]:
+def acknowledged(found: Sequence[Problem], known: AbstractSet[tuple[int, str]]) -> list[FoundProblem]:
+    """Return what was found, and of each problem whether an admin knows of it."""
     return [
         FoundProblem(problem.position, problem.kind, problem.message, (problem.position, problem.kind) in known)
         for problem in found
     ]
 
 
-def _signed(moment: Moment) -> Note | None:
+def signed_checkpoint(moment: Moment) -> Note | None:
     """Return the newest commit's signed checkpoint; ``None`` if its author did not sign it."""
     timeline, row = moment.timeline, moment.newest
     if row is None or not moment.signed:
@@ -201,7 +202,7 @@ def _signed(moment: Moment) -> Note | None:
 
 def _verification(outcome: Outcome, found: Sequence[FoundProblem]) -> Verification:
     moment = outcome.moment
-    signed = _signed(moment)
+    signed = signed_checkpoint(moment)
     return Verification(
         ok=all(problem.acknowledged for problem in found),
         size=moment.end,

@@ -119,7 +119,7 @@ def unusable(path: Path, error: Exception) -> RegistryError:
     if "locked" in text or "busy" in text:
         return StoreBusy("other programs hold the store", "try again")
     if "full" in text:
-        return StoreUnreadable("there is no room left on the disk of the store", "nothing was changed")
+        return StoreUnreadable(f"there is no room left on the disk of {path.parent}", "nothing was changed")
     if "readonly" in text or "read-only" in text or "unable to open" in text or "I/O" in text:
         return StoreUnreadable(f"the store {path} cannot be used: {text}", "check its folder's permissions and disk")
     return StoreUnreadable(f"the store {path} is damaged: {text}", "restore it from a backup")

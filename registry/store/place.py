@@ -40,6 +40,10 @@ class Place(ABC):
         """Make an empty store beside this place, to be put in place when it is whole; else ``discard`` it."""
 
     @abstractmethod
+    def beside(self, store: Store) -> "Place":
+        """Return where a store lies that was made for this place, as long as it was not put in place."""
+
+    @abstractmethod
     def settle(self, store: Store, pin: Callable[[], None]) -> None:
         """Put a store in place that was made for it, and close it; ``AlreadyExists`` if another has come meanwhile.
 

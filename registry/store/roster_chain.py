@@ -33,6 +33,17 @@ def founding_bytes(founded: RosterFounded) -> bytes:
     return codec.encode_value(founded.statement)
 
 
+def founded_by(stored: Stored) -> bytes:
+    """Return the id of the registry that an event founds. Nobody but the store itself says that it is the one meant."""
+    try:
+        founded = _core(stored, RosterRecord.parse(stored.state))
+        if isinstance(founded, RosterFounded):
+            return roster_record.registry_id(founding_bytes(founded))
+    except (RegistryError, ValueError, TypeError):
+        pass
+    raise IntegrityError("it does not begin with the founding of a registry")
+
+
 def follow(registry: bytes, roster: Roster, stored_events: Sequence[Stored], *, signed: bool = True) -> Roster:
     """Return the roster after the stored events that follow it; ``IntegrityError`` names the first that is wrong."""
     for stored in stored_events:

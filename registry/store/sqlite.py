@@ -2,22 +2,25 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from registry.domain.events import Event
-from registry.errors import AlreadyExists, IntegrityError, InvalidValue, StoreUnreadable, Unusable
+from registry.errors import AlreadyExists, IntegrityError, InvalidValue, StoreBusy, StoreUnreadable, Unusable
 from registry.store import schema
 from registry.store.connection import BUSY_TIMEOUT, connect, file_of, header_of, lock_again, placeholders, unusable
 from registry.store.contents import Contents
 from registry.store.forking import WITHIN_SQLITE
 from registry.store.lock import queued
 from registry.store.place import Place
+from registry.store.raw import COLUMNS
 from registry.store.rows import Commit, LoggedCommit, Written
 from registry.store.sqlite_raw import SQLiteRawStore, open_raw
 from registry.store.store import Store
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 _OWN = 2**32
 _WAIT = 10.0
+_PAGE = 1_000
 
 
 class SQLiteStore(Store):
@@ -182,6 +186,41 @@ class SQLiteStore(Store):
             self._commits += 1
             self._let_go()
 
+    def take(self, table: str, rows: Iterable[Sequence[object]]) -> None:
+        """Write rows as they are into a table of a store that was made just now, a page at a time."""
+        columns = COLUMNS[table]
+        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders(columns)})"  # noqa: S608 - constants
+        left = iter(rows)
+        try:
+            while page := list(islice(left, _PAGE)):
+                with self._within:
+                    self._connection.execute("BEGIN")
+                    self._connection.executemany(statement, page)
+                    self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from None
+        finally:
+            self._let_go()
+
+    def take_pages(self, source: SQLiteRawStore, progress: Callable[[int, int], None] | None = None) -> None:
+        """Become a copy of a store, page by page; the caller holds a snapshot of it, and was the one to make this."""
+        self._into_one_file()  # a write-ahead log would hold all of it once more
+        try:
+            with self._within:
+                source.give_pages(self._connection, progress)
+        except sqlite3.Error as error:
+            raise unusable(self.path if "full" in str(error) else source.path, error) from None
+        self._into_one_file()  # with its first page came how the other one is written
+
+    def finish(self) -> None:
+        """Close the store, all of which is then in its one file."""
+        self._into_one_file()
+        self.close()
+
+    def _into_one_file(self) -> None:
+        if self._rows("PRAGMA journal_mode = DELETE") != [("delete",)]:
+            raise StoreBusy(f"other programs hold {self.path}", "try again")
+
     def version(self) -> int:
         """Return a number that is another one as soon as anybody has changed the store.
 
@@ -275,10 +314,20 @@ class SQLitePlace(Place):
         """Raise ``AlreadyExists`` if something stands where the store is to be."""
         if self._path.exists():
             raise AlreadyExists(f"there is a registry at {self._path} already", "it is never overwritten")
+        for name in (f"{self._path.name}-wal", f"{self._path.name}-journal"):
+            # SQLite would put into the new store what is left there of another.
+            if self._path.with_name(name).exists():
+                raise AlreadyExists(f"beside {self._path} lies {name}, without its store", "move it to where that is")
 
     def create(self) -> SQLiteStore:
         """Make an empty store in a file beside the one that it is to be."""
-        return SQLiteStore.create(self._path.with_name(f"{self._path.name}.{os.getpid()}.new"))
+        # Not of the process's number: in a container each one has the same, that of one that was killed included.
+        return SQLiteStore.create(self._path.with_name(f"{self._path.name}.{token_hex(4)}.new"))
+
+    def beside(self, store: Store) -> "SQLitePlace":
+        """Return the file that was made."""
+        assert isinstance(store, SQLiteStore)  # noqa: S101 - as ``create`` made it
+        return SQLitePlace(store.path)
 
     def settle(self, store: Store, pin: Callable[[], None]) -> None:
         """Give the file that was made its name; ``AlreadyExists`` if another has come meanwhile."""

@@ -70,7 +70,7 @@ class Store(ABC):
         """Close the connection."""
 
     @contextmanager
-    def beside(self) -> "Iterator[Store]":
+    def as_of_now(self) -> "Iterator[Store]":
         """Give the store that lies in this one's place now, as it is now, whatever this connection still shows."""
         store = self.place.open()
         try:
@@ -93,6 +93,10 @@ class Store(ABC):
     @abstractmethod
     def put(self, contents: "Contents", events: Sequence[Event], commit: Commit) -> Written:
         """Seal the events and write their commit, whole or not at all; ``Conflict`` if it is not the next one."""
+
+    @abstractmethod
+    def take(self, table: str, rows: Iterable[Sequence[object]]) -> None:
+        """Write rows as they are into a table of a store that was made just now, whose place has nothing of it yet."""
 
     @abstractmethod
     def version(self) -> int:

@@ -78,6 +78,7 @@ USERS: dict[str, set[str]] = {
     "registry.invitation": {"joining", "ledger", "members"},
     "registry.pins": {
         "acknowledging",
+        "backing_up",
         "founding",
         "initialising",
         "joining",
@@ -87,10 +88,12 @@ USERS: dict[str, set[str]] = {
         "recalling",
         "registry",
         "rollback",
+        "transferring",
         "verifying",
     },
     "registry.settings": {
         "acknowledging",
+        "backing_up",
         "doctor",
         "initialising",
         "joining",

@@ -9,6 +9,8 @@ from registry.service.founding import found
 from registry.store.contents import Contents
 from registry.store.postgres.place import PostgresPlace
 from registry.store.sqlite import SQLitePlace
+from tests.golden.make_store import lived
+from tests.members.team import founded_team
 from tests.sealing.specimens import ALICE
 from tests.store.commits import Writer, policy, row
 from tests.tampering.forger import Forger
@@ -71,3 +73,25 @@ def forger(writer):
     writer.put([policy(writer, 2)])
     writer.put([writer.tested(1, 3), writer.tested(2, 2)], rows=[row(1, version=3)])
     return Forger(writer.store.path, writer.registry, {writer.member: ALICE})
+
+
+@pytest.fixture(scope="session")
+def lived_once(tmp_path_factory):
+    """Return a team that has done a bit of everything; it is copied, and no test changes it."""
+    team = founded_team(tmp_path_factory.mktemp("lived") / "founded")
+    lived(team)
+    return team
+
+
+@pytest.fixture
+def team(lived_once, tmp_path):
+    """Return such a team of this test's own."""
+    return lived_once.copy(tmp_path / "team")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def target(request, tmp_path):
+    """Return the URL of a place of each kind, where nothing is."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/copies/registry.db"
+    return request.getfixturevalue("server").store_url(request.getfixturevalue("schema"))

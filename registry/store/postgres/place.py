@@ -3,6 +3,8 @@
 import os
 import re
 from collections.abc import Callable
+from copy import copy
+from secrets import token_hex
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg
@@ -106,13 +108,21 @@ class PostgresPlace(Place):
 
     def create(self) -> PostgresStore:
         """Make an empty store in a schema beside the one that it is to be."""
-        store = PostgresStore(self, f"{self.schema}_new_{os.getpid()}")
+        store = PostgresStore(self, f"{self.schema}_new_{token_hex(4)}")
         try:
             store._execute(schema.statements(store.schema))  # noqa: SLF001 - as above
         except BaseException:
             store.close()
             raise
         return store
+
+    def beside(self, store: Store) -> "PostgresPlace":
+        """Return the schema that was made."""
+        assert isinstance(store, PostgresStore)  # noqa: S101 - as ``create`` made it
+        made = copy(self)
+        made.schema = store.schema
+        made._url = f"{self._url.removesuffix(self.schema)}{store.schema}"  # noqa: SLF001 - it is one of these
+        return made
 
     def settle(self, store: Store, pin: Callable[[], None]) -> None:
         """Give the schema that was made its name; ``AlreadyExists`` if another has come meanwhile."""

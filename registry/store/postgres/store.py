@@ -7,7 +7,7 @@ the first look to the commit.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from registry.errors import RegistryError, StoreBusy, StoreUnreadable
 from registry.store.contents import Contents
 from registry.store.postgres.connection import Connection, is_lost, unusable
 from registry.store.postgres.dialect import dialect
+from registry.store.raw import COLUMNS
 from registry.store.rows import Commit, LoggedCommit, Written
 from registry.store.store import Store
 
@@ -87,12 +88,12 @@ class PostgresStore(Store):
         self._connection.close()
 
     @contextmanager
-    def beside(self) -> Iterator[Store]:
+    def as_of_now(self) -> Iterator[Store]:
         """Give this store, if it shows what is there now: a connection more would cost the server a process more."""
         if not (self._looking or self._turning or self._closed):
             yield self
             return
-        with super().beside() as store:
+        with super().as_of_now() as store:
             yield store
 
     def discard(self) -> None:
@@ -298,6 +299,16 @@ class PostgresStore(Store):
             self._let_go()
         self._made = int.from_bytes(written.commit.signature, "big")
         return written
+
+    def take(self, table: str, rows: Iterable[Sequence[object]]) -> None:
+        """Write rows as they are into a table of a store that was made just now, in one stream."""
+        statement = f'COPY "{self.schema}".{table} ({", ".join(COLUMNS[table])}) FROM STDIN'
+        try:
+            with self._live().cursor() as cursor, cursor.copy(statement.encode()) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except psycopg.Error as error:
+            raise unusable(self.place, error) from None
 
     def _writer(self) -> "CommitWriter":
         from registry.store.postgres.recorder import CommitWriter  # noqa: PLC0415 - only those who write need it
