@@ -18,6 +18,7 @@ _WORDS = {
     r"\bzeroblob\((\d+)\)": r"decode(repeat('00', \1), 'hex')",
     r"\bAS BLOB\b": "AS bytea",
     r" IS \?": " IS NOT DISTINCT FROM ?",
+    r"\bINSERT OR REPLACE INTO\b": "INSERT INTO",
 }
 """What is said otherwise in PostgreSQL."""
 

@@ -71,6 +71,8 @@ class Team:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.store = root / "shared" / "registry.db"
+        self.url = f"sqlite:///{self.store}"
+        """What its machines call the store."""
         self.around = Surroundings(clock=Clock(), host="host-of-tests", client="tests/1")
         self.hand = Forger(self.store, b"")
         """Whoever holds the store, without any identity."""
@@ -79,7 +81,7 @@ class Team:
 
     def settings(self, name: str) -> Settings:
         """Return the settings of a member's machine."""
-        return load_settings({"home": str(self.root / name), "url": f"sqlite:///{self.store}"}, {})
+        return load_settings({"home": str(self.root / name), "url": self.url}, {})
 
     def new_identity(self, name: str) -> Identity:
         """Make a new identity on a member's machine."""

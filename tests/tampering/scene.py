@@ -21,8 +21,8 @@ from registry import (
 from registry.log import present
 from registry.pins import Pin
 from registry.service.ledger import Ledger
+from registry.service.places import place_of
 from registry.store.raw import COLUMNS
-from registry.store.sqlite import SQLiteStore
 from tests.golden.make_store import lived
 from tests.members.team import NOON, fields, founded_team
 
@@ -194,7 +194,7 @@ class Scene:
         """Return whether the store opens on a machine that knows this of it, and is what was committed."""
         head = self.rows["commits"][-1]
         try:
-            store = SQLiteStore.open(self.team.store)
+            store = place_of(self.team.settings(name)).open()
             with closing(store):
                 log = Ledger(store, pin, self.identities[name], self.team.around, None).log
                 assert (log.size, log.head.root, log.head.number) == (head["size"], head["root"], head["number"])
