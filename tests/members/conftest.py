@@ -14,9 +14,12 @@ def founded_once(tmp_path_factory):
 
 
 @pytest.fixture
-def team(founded_once, tmp_path):
+def team(founded_once, tmp_path, store_url):
     """Return a team of this test's own."""
-    return founded_once.copy(tmp_path / "team")
+    team = founded_once.copy(tmp_path / "team")
+    if store_url is not None:
+        team.move(store_url)
+    return team
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,12 @@ from registry.domain.events import Event
 from registry.pins import Pin, Pins
 from registry.sealing.roster_record import RosterRecord
 from registry.service.ledger import Ledger
+from registry.service.places import place_of
 from registry.store.contents import Contents
+from registry.store.copying import copy_rows
 from registry.store.rows import Commit, Stored
 from registry.store.sqlite import SQLitePlace
+from tests.holders import holder_of
 from tests.store.commits import frontier
 from tests.tampering.forger import Event as StoredRow, Forger
 
@@ -119,7 +123,7 @@ class Team:
 
     def pin(self, name: str) -> Pin:
         """Return what a member's machine knows of the store."""
-        pin = self.pins(name).get(SQLitePlace(self.store).url)
+        pin = self.pins(name).get(place_of(self.settings(name)).url)
         assert pin is not None
         return pin
 
@@ -155,7 +159,21 @@ class Team:
 
     def sql(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Run a statement as whoever holds the database may, append-only or not."""
-        return self.hand.sql(statement, parameters)
+        if self.url.startswith("sqlite:"):
+            return self.hand.sql(statement, parameters)
+        return holder_of(place_of(self.settings("alice"))).sql(statement, parameters)
+
+    def move(self, url: str) -> None:
+        """Let the store be in another place from now on: copied row by row, and known there to each machine."""
+        pins = {name: self.pin(name) for name in MEMBERS}
+        source, self.url = SQLitePlace(self.store), url
+        place = place_of(self.settings("alice"))
+        made = place.create()
+        with closing(source.open_raw()) as raw, raw.snapshot():
+            copy_rows(raw, made)
+        place.settle(made, lambda: None)
+        for name, pin in pins.items():
+            self.pins(name).put(structs.replace(pin, url=place.url))
 
     def roster(self) -> list[Stored]:
         """Return the stored events of the roster."""

@@ -15,6 +15,8 @@ import pytest
 from registry import NewToken, NotFound, NotPermitted, Secret, TokenEdit
 from registry.testing.zoom_stand_in import Quirk, ZoomStandIn
 
+EVERY_ENGINE = True
+
 KEY, SECRET, NEXT = (
     "key-of-meetings",
     "first-secret-of-at-least-32-characters",
@@ -358,6 +360,7 @@ def test_each_request_is_one_use(team, opened, zoom, asynchronous):
     assert len([entry for entry in history if entry.detail.get("purpose") == "resolve"]) == 3
 
 
+@pytest.mark.sqlite
 def test_the_event_loop_goes_on_while_a_use_is_recorded(team, opened, zoom):
     """Where a use must be recorded before it is made, a store that others hold does not hold up other tasks."""
     team.do("alice", lambda r: r.policies.set("fail-closed", "always"))

@@ -24,6 +24,8 @@ from registry import (
 )
 from tests.members.team import fields
 
+EVERY_ENGINE = True
+
 PATIENCE = 10.0
 
 
@@ -374,6 +376,7 @@ def test_a_copy_in_the_place_of_the_store(team, opened):
         assert next(changes).first == first.last + 1
 
 
+@pytest.mark.sqlite
 def test_an_older_copy_in_the_place_of_the_store(team, opened):
     """A store that has lost what was told is an integrity failure; if an admin gave that up, a conflict."""
     copy = team.backup()

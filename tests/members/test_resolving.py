@@ -11,6 +11,8 @@ import pytest
 from registry import IntegrityError, NewToken, NotFound, NotPermitted, StoreMissing, TokenEdit, open_registry
 from tests.members.team import fields, secret_of
 
+EVERY_ENGINE = True
+
 PATIENCE = 10
 
 
@@ -104,6 +106,7 @@ def test_a_role_is_that_of_now(team, opened):
     assert key_of(app) == secret_of("Mail", None)
 
 
+@pytest.mark.sqlite
 def test_a_store_that_is_away_answers_nothing(team, opened):
     """Without the store nobody can say what holds now; when it is back, it answers."""
     app = opened("pay")
@@ -172,6 +175,7 @@ def test_a_row_put_back_is_noticed_by_a_running_app(team, opened):
             app.resolve("Mail")
 
 
+@pytest.mark.sqlite
 def test_a_hidden_row_does_not_let_the_global_token_answer(team, opened):
     """An own token whose row was taken away is not taken for one that was never there."""
     app = opened("pay")
@@ -182,6 +186,7 @@ def test_a_hidden_row_does_not_let_the_global_token_answer(team, opened):
             app.resolve("Zoom")
 
 
+@pytest.mark.sqlite
 def test_another_file_in_the_place_of_the_store_is_noticed(team, opened):
     """An older copy moved to the store's path is refused by a running app; the file that it has open does not count."""
     app = opened("pay")
@@ -312,6 +317,7 @@ def test_many_uses_are_one_commit(team):
     assert team.sql("SELECT COUNT(*) FROM commits")[0][0] - before <= 20
 
 
+@pytest.mark.sqlite
 def test_where_recording_is_demanded_nothing_is_handed_out_unrecorded(team):
     """With fail-closed always, a token whose use cannot be recorded is not resolved; otherwise it is."""
     team.do("alice", lambda r: r.policies.set("fail-closed", "always"))
