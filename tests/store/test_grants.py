@@ -274,6 +274,14 @@ def test_who_may_read_nothing_is_told(shared, nobody, words):
     assert "may not do this\nhint: 'store sql' prints" in refused(ran, 10)
 
 
+def test_who_may_make_no_schema_founds_nothing(shared, nobody):
+    """A founding takes CREATE on the database; who lacks it is told so, and nothing is left."""
+    url = shared.url(nobody).replace(f"schema={shared.schema}", "schema=not_there")
+    ran = InProcess(shared.root / "new")("init", "--name", "eve", TOKEN_REGISTRY_URL=url)
+    assert "may make no schema\nhint: GRANT CREATE ON DATABASE" in refused(ran, 10)
+    assert shared.server.sql("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'not_there%'") == []
+
+
 @pytest.fixture
 def _demoted(shared):
     """Have carol be an admin whose database role is that of an app, until the test is over."""

@@ -110,7 +110,15 @@ class PostgresPlace(Place):
         """Make an empty store in a schema beside the one that it is to be."""
         store = PostgresStore(self, f"{self.schema}_new_{token_hex(4)}")
         try:
-            store._execute(schema.statements(store.schema))  # noqa: SLF001 - as above
+            store._connection.execute(schema.statements(store.schema).encode())  # noqa: SLF001 - as above
+        except psycopg.errors.InsufficientPrivilege:
+            store.close()
+            raise StoreUnreadable(
+                f"the role that you connect to {self} with may make no schema", "GRANT CREATE ON DATABASE lets it"
+            ) from None
+        except psycopg.Error as error:
+            store.close()
+            raise unusable(self, error) from None
         except BaseException:
             store.close()
             raise
