@@ -15,6 +15,7 @@
     │   ├── StoreMissing        nothing is at the store's place
     │   ├── StoreBusy           other writers held the store for too long
     │   ├── StoreUnreadable     not a registry, damaged, newer, or no room left
+    │   ├── OutcomeUnknown      the store was lost before it had said whether the change was made
     │   ├── IdentityMissing     no identity file
     │   ├── IdentityUnreadable  damaged, or readable by other users
     │   ├── WrongPassphrase     the identity did not open
@@ -84,6 +85,10 @@ class StoreBusy(Unusable):
 
 class StoreUnreadable(Unusable):
     """The store is not a registry, is damaged, newer than this program, or cannot be written."""
+
+
+class OutcomeUnknown(Unusable):
+    """The store was lost before it had answered: nobody knows whether the change was made."""
 
 
 class IdentityMissing(Unusable):

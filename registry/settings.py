@@ -1,7 +1,6 @@
 """Where things are and what holds on this machine: options, then environment, then ``config.toml``, then defaults."""
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
@@ -72,8 +71,16 @@ def is_postgresql(url: str) -> bool:
 
 
 def without_password(url: str) -> str:
-    """Return a URL as it may be shown."""
-    return re.sub(r"([?&]password=)[^&]*", r"\1***", re.sub(r"(://[^:/?#@]*):[^/?#]*@", r"\1:***@", url))
+    """Return a URL as it may be shown: of a server's, what cannot be a part of a password, however it was written."""
+    scheme, found, rest = url.partition("://")
+    if not found or scheme == "sqlite":
+        return url
+    place, _, parameters = rest.partition("?")
+    server = place.rpartition("@")[2]
+    if "@" in parameters or "#" in url or place.count("@") > 1 or (place != server and "/" in place[: -len(server)]):
+        return f"{scheme}://***"
+    shown = [one for one in parameters.split("&") if one.startswith(("schema=", "prepare="))]
+    return f"{scheme}://{server}{'?' if shown else ''}{'&'.join(shown)}"
 
 
 def sqlite_path(url: str) -> Path:

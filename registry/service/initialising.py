@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from registry.domain.roster_rules import check_member_name_free
-from registry.errors import AlreadyExists
+from registry.errors import AlreadyExists, OutcomeUnknown
 from registry.pins import Pins
 from registry.sealing.identity import Identity
 from registry.service import founding
@@ -87,6 +87,8 @@ def _recovery_file(identity: Identity, path: Path | None, passphrase: Secret | N
     identity.save(path, passphrase)
     try:
         yield
+    except OutcomeUnknown:
+        raise  # there may be a registry that it opens
     except BaseException:
         path.unlink(missing_ok=True)
         raise

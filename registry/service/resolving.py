@@ -94,7 +94,8 @@ class Resolver:
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            if (use and self._every) or not self._unchanged():
+            ledger = self._ledger
+            if ledger is None or not ledger.store.answers_at_once or (use and self._every) or not self._unchanged():
                 return None
             return self._current.get((name, app, only_global, process))
         finally:
@@ -103,6 +104,15 @@ class Resolver:
     def _renewed(self, key: _Key) -> Resolved:
         if self._closed:
             raise Unusable("this registry was closed", "open it anew")
+        try:
+            return self._looked(key)
+        except Unusable:
+            # Where the connection was lost within the look, another one answers from its beginning.
+            if self._ledger is None or self._ledger.store.in_place():
+                raise
+        return self._looked(key)
+
+    def _looked(self, key: _Key) -> Resolved:
         ledger = self._in_place()
         asked = _asked(key)
         # One look at the store for all: following the log, finding the row, and knowing as of when both are right.

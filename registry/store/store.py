@@ -48,6 +48,8 @@ class Store(ABC):
 
     place: "Place"
     """Where it lies."""
+    answers_at_once = True
+    """Whether it is asked within this machine, so that ``unchanged_since`` never waits for anybody."""
 
     @abstractmethod
     def again(self) -> "Store":

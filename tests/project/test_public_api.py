@@ -14,12 +14,13 @@ PUBLIC = """
     ExportedEvidence Field FieldChange Finding Found FoundProblem HandedOut HistoryEntry HistoryQuery Identity
     IdentityFile IdentityMissing IdentityUnreadable Imported InclusionProof Initialised IntegrityError
     InvalidValue Invitation Joined KeyView KnownCheckpoint LastTest Level MemberView NewToken NotFound
-    NotPermitted OnConflict Outcome PinView Provider ProviderRejected ProviderUndecided PublicIdentity Registry
-    RegistryError Resolved Restored RolledBack Secret Setting Settings SignedCheckpoint StoreBusy StoreMissing
-    StoreUnreadable Surroundings TestResult TokenChange TokenEdit TokenView TokenWatch Unusable Usage Verdict
-    Verification Wanted Whoami WrongPassphrase __version__ acknowledge_problem back_up_store copy_store diagnose
-    init_registry join load_settings open_identity open_registry open_rolled_back parse_expiry parse_moment
-    read_identity read_passphrase read_pin restore_store rfc3339 store_grants verify_evidence verify_registry
+    NotPermitted OnConflict Outcome OutcomeUnknown PinView Provider ProviderRejected ProviderUndecided
+    PublicIdentity Registry RegistryError Resolved Restored RolledBack Secret Setting Settings SignedCheckpoint
+    StoreBusy StoreMissing StoreUnreadable Surroundings TestResult TokenChange TokenEdit TokenView TokenWatch
+    Unusable Usage Verdict Verification Wanted Whoami WrongPassphrase __version__ acknowledge_problem
+    back_up_store copy_store diagnose init_registry join load_settings open_identity open_registry
+    open_rolled_back parse_expiry parse_moment read_identity read_passphrase read_pin restore_store rfc3339
+    store_grants verify_evidence verify_registry
 """.split()  # noqa: SIM905 - one long list reads better without its quotes
 OBJECTS = {name: getattr(registry, name) for name in PUBLIC if name != "__version__"}
 CLASSES = {name: kind for name, kind in OBJECTS.items() if inspect.isclass(kind)}

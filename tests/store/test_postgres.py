@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from registry import (
+    OutcomeUnknown,
     StoreBusy,
     StoreUnreadable,
     Unusable,
@@ -16,7 +17,7 @@ from registry import (
     verify_registry,
 )
 from registry.service.places import place_of
-from registry.store.postgres import store as postgres_store
+from registry.store.postgres import connection, store as postgres_store
 from registry.store.postgres.place import PostgresPlace
 from tests.service.attacks import edit, fields, token
 
@@ -111,17 +112,19 @@ class Silent:
     def __init__(self, connection, *, made):
         self._connection = connection
         self._made = made
+        self.then = lambda: None
 
     def __getattr__(self, name):
         return getattr(self._connection, name)
 
     def execute(self, statement, *more, **options):
         """Carry out a statement, and be lost at the commit."""
-        if not statement.endswith(b"COMMIT"):
+        if statement[-6:] not in {"COMMIT", b"COMMIT"}:
             return self._connection.execute(statement, *more, **options)
         if self._made:
             self._connection.execute(statement)
         self._connection.close()
+        self.then()
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
 
@@ -141,13 +144,28 @@ def test_a_commit_whose_answer_was_lost_is_looked_for(filled, founded, around, m
     assert verify_registry(founded, surroundings=around).ok
 
 
+def test_a_commit_that_is_undecided_is_waited_for(filled, server, schema):
+    """The lost transaction may still come to its end: while it holds the turn, nobody knows, and that is said."""
+    store = filled._ledger.store
+    silent = store._connection = Silent(store._connection, made=False)
+    with closing(server.connect()) as undecided:
+
+        def lost():
+            undecided.execute(f'BEGIN; LOCK TABLE "{schema}".turns IN EXCLUSIVE MODE')
+
+        silent.then, store._wait = lost, 0.2
+        with pytest.raises(OutcomeUnknown, match="nobody knows whether the change was made"):
+            filled.tokens.edit("Zoom", edit(description="undecided"))
+    assert filled.tokens.show("Zoom").description == ""
+
+
 def test_where_nobody_can_look_that_is_said(filled, monkeypatch):
     """Where the server stays away nobody knows whether the change was made, and the message says so."""
     store = filled._ledger.store
     store._connection = Silent(store._connection, made=True)
     gone = StoreUnreadable("the server cannot be reached")
     monkeypatch.setattr(PostgresPlace, "connect", lambda _: (_ for _ in ()).throw(gone))
-    with pytest.raises(StoreUnreadable, match="nobody knows whether the change was made"):
+    with pytest.raises(OutcomeUnknown, match="nobody knows whether the change was made"):
         filled.tokens.edit("Zoom", edit(description="once"))
 
 
@@ -246,3 +264,44 @@ def test_nothing_is_left_out_behind_a_new_connection(filled, founded, around, en
                 for number in (0, 1):
                     other.tokens.edit("Zoom", edit(description=f"{turn} {number}"))
             assert [next(changes).commit, next(changes).commit] == [before + 1, before + 2]
+
+
+def test_a_session_that_was_idle_for_too_long_is_made_anew(filled, founded):
+    """Where the server ends a session because nothing was asked, the next question is answered all the same."""
+    for store in (filled._ledger.store, filled._ledger.store.again()):
+        store._connection.execute("SET idle_session_timeout = 50")
+        time.sleep(0.3)
+        assert store.head() is not None
+        store.close() if store is not filled._ledger.store else None
+
+
+def test_a_silent_server_is_not_waited_for(filled, ended, monkeypatch):
+    """A running app waits some seconds for a server that says nothing; then it asks by another connection."""
+    assert filled.resolve("Zoom")["api_secret"].reveal() == OLD
+    store = filled._resolver._ledger.store
+    monkeypatch.setattr(connection, "_SILENCE", 0.2)
+    unchanged = store.unchanged_since(store.version())
+    assert unchanged()
+    store._connection.pgconn.send_query(b"SELECT pg_sleep(20)")
+    with pytest.raises(psycopg.OperationalError):
+        connection.answer(store._connection.pgconn)
+    assert not unchanged()
+    ended()  # it would go on, and look at what others want shredded
+    assert filled.resolve("Zoom")["api_secret"].reveal() == OLD
+
+
+def test_what_would_wait_for_a_server_is_not_at_hand(filled):
+    """Nothing that must be asked over a network is given to who may not wait."""
+    filled.resolve("Zoom")
+    assert filled._resolver.at_hand("Zoom", None, False, None, use=False) is None
+
+
+def test_a_child_that_closes_leaves_the_connection_to_the_parent(filled):
+    """Whatever a child after a fork closes, the parent's session goes on."""
+    child = os.fork()
+    if not child:
+        filled._ledger.store.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert filled._ledger.store.in_place()
+    assert filled.tokens.show("Zoom")

@@ -1,11 +1,14 @@
 """Where a store in PostgreSQL lies: its URL, its schema among others, and what is said of it."""
 
+from contextlib import contextmanager
+
 import psycopg
 import pytest
 
 from registry import (
     AlreadyExists,
     InvalidValue,
+    OutcomeUnknown,
     StoreMissing,
     StoreUnreadable,
     Unusable,
@@ -114,6 +117,10 @@ def test_a_changed_schema_is_refused(founded, around, server, schema, change):
         "postgresql://[::1/db",
         f"postgresql://host/db?schema={'a' * 51}",
         "postgresql://host/db?schema=a;drop",
+        "postgresql://ada:5432#secret@host/db",
+        "postgresql://ada:s3cr@tpw@host/db",
+        "postgresql://host/db?prepare=maybe",
+        "postgresql:///?dbname=postgresql://u:pw@h/x",
     ],
 )
 def test_a_url_that_is_none(url):
@@ -150,14 +157,106 @@ def test_a_password_is_no_argument(tmp_path):
         ("postgresql://db.example,localhost/x", "verify-full"),
         ("postgresql://db.example/x?sslmode=require", "require"),
         ("postgresql://localhost/x", None),
+        ("postgresql:///x?hostaddr=192.0.2.2", "verify-full"),
+        ("postgresql://localhost/x?hostaddr=192.0.2.2", "verify-full"),
+        ("postgresql:///x?service=prod", "verify-full"),
         ("postgresql:///x", None),
         ("postgresql:///x?host=/var/run/postgresql", None),
     ],
 )
 def test_a_server_elsewhere_must_show_who_it_is(url, mode, monkeypatch):
     """Without a word about TLS, a server on another machine needs a certificate that this machine trusts."""
-    for name in ("PGHOST", "PGSSLMODE", "PGSSLROOTCERT"):
+    for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT"):
         monkeypatch.delenv(name, raising=False)
     told = psycopg.conninfo.conninfo_to_dict(PostgresPlace(url).conninfo)
     assert told.get("sslmode") == mode
     assert told.get("sslrootcert") == ("system" if mode == "verify-full" else None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:hunter2@host/db",
+        "postgresql://ada:hun/ter2@host/db",
+        "postgresql://ada:x#hunter2@host/db",
+        "postgresql://ada:x?hunter2@host/db",
+        "postgresql://ada:hunter2@x@host/db",
+        "postgresql://host/db?password=hunter2",
+        "postgresql://host/db?sslpassword=hunter2",
+        "postgresql://host/db?pass%77ord=hunter2",
+        "postgresq://ada:hunter2@host/db",
+    ],
+)
+def test_no_shown_url_holds_a_part_of_a_password(url, tmp_path):
+    """However a password stands in a URL, well written or not, nothing that is shown of the settings holds it."""
+    settings = load_settings({"home": str(tmp_path)}, {"TOKEN_REGISTRY_URL": url})
+    shown = f"{settings} {settings.effective()['url'].value}"
+    assert not any(part in shown for part in ("hunter2", "ter2", "hun/", "pass%77ord"))
+    try:
+        said = str(place_of(settings))
+    except InvalidValue as error:
+        said = f"{error} {error.hint}"
+    assert "ter2" not in said
+
+
+def test_the_url_says_how_long_is_waited(monkeypatch):
+    """What the URL or libpq's variables say of waiting holds; where neither does, a silent server is not waited for."""
+    monkeypatch.delenv("PGCONNECT_TIMEOUT", raising=False)
+    told = psycopg.conninfo.conninfo_to_dict(PostgresPlace("postgresql:///x?connect_timeout=2").conninfo)
+    assert (told["connect_timeout"], told["tcp_user_timeout"]) == ("2", "10000")
+    assert psycopg.conninfo.conninfo_to_dict(PostgresPlace("postgresql:///x").conninfo)["connect_timeout"] == "10"
+
+
+def test_of_several_servers_the_one_that_takes_changes_is_asked():
+    """A standby may lag, and would answer with what was replaced."""
+    told = psycopg.conninfo.conninfo_to_dict(PostgresPlace("postgresql://a.example,b.example/x").conninfo)
+    assert told["target_session_attrs"] == "read-write"
+
+
+def test_servers_that_differ_are_remembered_apart():
+    """What a machine remembers of one server is not taken for what it knows of another."""
+    urls = ["postgresql:///x?service=prod", "postgresql:///x?service=test", "postgresql:///x?hostaddr=192.0.2.2"]
+    assert len({PostgresPlace(url).url for url in urls}) == len(urls)
+
+
+class Lost:
+    """A connection whose server is lost at the end of a transaction, after it was carried out, or before."""
+
+    def __init__(self, connection, *, made):
+        self._connection = connection
+        self._made = made
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    @contextmanager
+    def transaction(self):
+        """Give the transaction, and lose its answer."""
+        if not self._made:
+            self._connection.execute("BEGIN")
+            yield
+            self._connection.close()
+        else:
+            with self._connection.transaction():
+                yield
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_founding_whose_answer_was_lost_is_looked_for(around, settings, monkeypatch, tmp_path, made):
+    """It is there and all is well; or nobody knows, and the recovery identity is kept: it may be an admin's."""
+    settle, recovery = PostgresPlace.settle, tmp_path / "recovery"
+
+    def losing(self, store, pin):
+        store._connection = Lost(store._connection, made=made)
+        settle(self, store, pin)
+
+    monkeypatch.setattr(PostgresPlace, "settle", losing)
+    if made:
+        init_registry(settings, name="alice", recovery=recovery, surroundings=around)
+        with open_registry(settings, surroundings=around) as opened:
+            assert len(opened.members.list()) == 2
+    else:
+        with pytest.raises(OutcomeUnknown, match="nobody knows"):
+            init_registry(settings, name="alice", recovery=recovery, surroundings=around)
+    assert recovery.exists()

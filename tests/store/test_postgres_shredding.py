@@ -50,6 +50,18 @@ def test_no_file_holds_a_key_that_was_overwritten(filled, server, schema):
     assert not filled._ledger.head.shred_due
 
 
+def test_no_statistics_hold_a_key(filled, server, schema):
+    """The server's own samples of the tables hold nothing that is to be destroyed, whoever asks for them."""
+    server.sql(f'ANALYZE "{schema}".data_keys')
+    server.sql(f'ANALYZE "{schema}".tokens')
+    sampled = server.sql(
+        "SELECT attname FROM pg_stats WHERE schemaname = %s AND tablename IN ('data_keys', 'tokens')", (schema,)
+    )
+    secret = {"wrapped", "box", "card", "plain", "fingerprints", "name_tag"}
+    assert {name for (name,) in sampled}.isdisjoint(secret)
+    assert "token_id" in {name for (name,) in sampled}, "it would be found"
+
+
 def test_what_somebody_still_looks_at_is_pending(filled, server, schema, founded, around):
     """A snapshot keeps what was overwritten; that is said, and the next command writes the table anew."""
     first = wrapped_key(server, schema)

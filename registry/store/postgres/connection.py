@@ -1,14 +1,17 @@
 """Connections to a PostgreSQL server, and what their errors mean."""
 
+from select import select
 from typing import Any
 
 import psycopg
 from psycopg import errors
+from psycopg.pq.abc import PGconn, PGresult
 
 from registry.errors import RegistryError, StoreBusy, StoreMissing, StoreUnreadable
 
-_CONNECT_TIMEOUT = 10
 _PREPARE_AFTER = 3
+_SILENCE = 5.0
+"""Seconds for which a running app waits to hear whether anything has changed."""
 _BUSY = (
     errors.LockNotAvailable,
     errors.DeadlockDetected,
@@ -17,6 +20,17 @@ _BUSY = (
     errors.TooManyConnections,
 )
 _MISSING = (errors.UndefinedTable, errors.InvalidSchemaName, errors.InvalidCatalogName)
+
+_ENDED = (
+    psycopg.InterfaceError,
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.CannotConnectNow,
+    errors.DatabaseDropped,
+    errors.IdleSessionTimeout,
+    errors.IdleInTransactionSessionTimeout,
+    errors.TransactionTimeout,
+)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -27,23 +41,19 @@ def connect(conninfo: str, place: object, *, prepares: bool = True) -> Connectio
     Unless it ``prepares``, no statement is kept by the server: behind some poolers the next one is of another session.
     """
     try:
-        return psycopg.connect(
-            conninfo,
-            autocommit=True,
-            application_name="token-registry",
-            client_encoding="utf8",
-            connect_timeout=_CONNECT_TIMEOUT,
-            prepare_threshold=_PREPARE_AFTER if prepares else None,
+        connection = psycopg.connect(
+            conninfo, autocommit=True, client_encoding="utf8", prepare_threshold=_PREPARE_AFTER if prepares else None
         )
+        if connection.info.parameter_status("standard_conforming_strings") != "on":
+            connection.execute("SET standard_conforming_strings = on")  # else bytes are not what they were
     except psycopg.Error as error:
         raise unusable(place, error) from None
+    return connection
 
 
 def is_lost(error: psycopg.Error) -> bool:
     """Return whether the connection is gone, so that nobody knows how far the server had come."""
-    return isinstance(error, psycopg.InterfaceError | errors.AdminShutdown | errors.CrashShutdown) or (
-        isinstance(error, psycopg.OperationalError) and error.sqlstate is None
-    )
+    return isinstance(error, _ENDED) or (isinstance(error, psycopg.OperationalError) and error.sqlstate is None)
 
 
 def unusable(place: object, error: Exception) -> RegistryError:
@@ -99,3 +109,21 @@ def _reason(error: Exception) -> str:
     """Return why, in words of our own."""
     text = str(error)
     return next((said for part, said in _REASONS.items() if part in text), "the connection was lost")
+
+
+def answer(connection: PGconn) -> PGresult:
+    """Return the one result of what was asked; a server that is silent for too long has lost its connection."""
+    connection.flush()
+    while connection.is_busy():
+        if not select([connection.socket], [], [], _SILENCE)[0]:
+            connection.finish()
+            msg = "the server does not answer"
+            raise psycopg.OperationalError(msg)
+        connection.consume_input()
+    found = connection.get_result()
+    if found is None:
+        msg = "the server has no answer"
+        raise psycopg.OperationalError(msg)
+    while connection.get_result() is not None:
+        pass
+    return found

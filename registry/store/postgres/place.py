@@ -1,28 +1,23 @@
 """Where a PostgreSQL store lies: a server, a database in it, and a schema in that."""
 
-import os
-import re
 from collections.abc import Callable
+from contextlib import closing, suppress
 from copy import copy
 from secrets import token_hex
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from registry.errors import AlreadyExists, InvalidValue, StoreUnreadable
+from registry.errors import AlreadyExists, OutcomeUnknown, RegistryError, StoreUnreadable
 from registry.store.place import Place
 from registry.store.postgres import catalog, grants, schema
-from registry.store.postgres.connection import Connection, connect, unusable
+from registry.store.postgres.connection import Connection, connect, is_lost, unusable
 from registry.store.postgres.raw import PostgresRawStore
 from registry.store.postgres.store import PostgresStore
+from registry.store.postgres.url import parse
+from registry.store.rows import LoggedCommit
 from registry.store.store import Store
 
-DEFAULT_SCHEMA = "token_registry"
-_NAME = re.compile(r"[a-z_][a-z0-9_]{0,49}\Z")
-_OWN = {"schema", "prepare"}
-_NEAR = {"", "localhost", "127.0.0.1", "::1"}
-_WRITE = "write postgresql://user@host/database?schema=name"
+_LOCK_WAIT = "SET lock_timeout = '5s'"
 
 
 class PostgresPlace(Place):
@@ -33,31 +28,12 @@ class PostgresPlace(Place):
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            parts = urlsplit(url)
-            asked = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-            own = {name: value for name, value in asked if name in _OWN}
-            rest = urlencode([(name, value) for name, value in asked if name not in _OWN], quote_via=quote)
-            told = conninfo_to_dict(f"postgresql://{parts.netloc}{parts.path}{'?' if rest else ''}{rest}")
-            _ = [int(port) for port in str(told.get("port") or 0).split(",") if port]
-        except (ValueError, psycopg.Error):
-            raise InvalidValue("the URL of the store is not one of a PostgreSQL database", _WRITE) from None
-        self.schema = own.get("schema", DEFAULT_SCHEMA)
-        self.prepares = own.get("prepare", "yes") == "yes"
-        if own.get("prepare", "yes") not in {"yes", "no"}:
-            raise InvalidValue("'prepare' in the URL of the store is yes or no", _WRITE)
-        if not _NAME.match(self.schema) or self.schema.startswith("pg_"):
-            raise InvalidValue("a schema's name has at most 50 small letters, digits and underscores", _WRITE)
-        self.has_password = bool(told.get("password"))
-        host = str(told.get("host") or os.environ.get("PGHOST", ""))
-        if not all(name in _NEAR or name.startswith("/") for name in host.split(",")):
-            told.setdefault("sslmode", os.environ.get("PGSSLMODE", "verify-full"))
-            if told["sslmode"] == "verify-full" and "PGSSLROOTCERT" not in os.environ:
-                told.setdefault("sslrootcert", "system")
-        self.conninfo = make_conninfo("", **told)
-        ports = str(told.get("port") or os.environ.get("PGPORT", "5432"))
-        database = str(told.get("dbname") or os.environ.get("PGDATABASE", ""))
-        self._url = f"postgresql://{quote(host, safe=',:')}:{ports}/{quote(database)}?schema={self.schema}"
+        self._target = parse(url)
+        self.schema = self._target.schema
+        self.has_password = self._target.has_password
+        self.prepares = self._target.prepares
+        self.conninfo = self._target.conninfo
+        self._url = self._target.url
 
     def __str__(self) -> str:
         return self._url
@@ -129,22 +105,36 @@ class PostgresPlace(Place):
         assert isinstance(store, PostgresStore)  # noqa: S101 - as ``create`` made it
         made = copy(self)
         made.schema = store.schema
-        made._url = f"{self._url.removesuffix(self.schema)}{store.schema}"  # noqa: SLF001 - it is one of these
+        made._url = self._url.replace(f"schema={self.schema}", f"schema={store.schema}")  # noqa: SLF001 - it is one of these
         return made
 
     def settle(self, store: Store, pin: Callable[[], None]) -> None:
         """Give the schema that was made its name; ``AlreadyExists`` if another has come meanwhile."""
         assert isinstance(store, PostgresStore)  # noqa: S101 - as ``create`` made it
+        made, connection = store.head(), store._connection  # noqa: SLF001 - as above
         try:
-            with store._connection.transaction():  # noqa: SLF001 - as above
-                store._connection.execute(f'ALTER SCHEMA "{store.schema}" RENAME TO "{self.schema}"'.encode())  # noqa: SLF001
+            connection.execute(_LOCK_WAIT)
+            with connection.transaction():
+                connection.execute(f'ALTER SCHEMA "{store.schema}" RENAME TO "{self.schema}"'.encode())
                 pin()
-        except psycopg.errors.DuplicateSchema:
+        except (psycopg.errors.DuplicateSchema, psycopg.errors.UniqueViolation):
             raise self._taken() from None
         except psycopg.Error as error:
-            raise unusable(self, error) from None
+            if not is_lost(error):
+                raise unusable(self, error) from None
+            self._look_for(made)
         store.schema = self.schema
         store.close()
+
+    def _look_for(self, made: LoggedCommit | None) -> None:
+        """Return if a store is in place although the answer was lost; ``OutcomeUnknown`` if that does not show."""
+        with suppress(RegistryError), closing(self.open()) as found:
+            if found.head() == made:
+                return
+        raise OutcomeUnknown(
+            f"the server of {self} was lost before it had answered: nobody knows whether a registry was put there",
+            "see with 'whoami' before you repeat it",
+        )
 
     def grants(self, role: str, name: str) -> str:
         """Return the SQL by which the schema's owner lets a database role work as a member of a role does, no more."""

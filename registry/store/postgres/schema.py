@@ -61,6 +61,12 @@ BEGIN
 END
 $$;
 """
+# The server's own statistics would hold samples, readable ones, of what is destroyed later.
+_SECRET = (
+    ("data_keys", "wrapped"),
+    *(("tokens", column) for column in ("name_tag", "card", "box", "plain", "fingerprints")),
+)
+_UNSAMPLED = "ALTER TABLE {s}.{table} ALTER COLUMN {column} SET STATISTICS 0;"
 _TRIGGER = (
     "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {s}.{table}"
     " FOR EACH STATEMENT EXECUTE FUNCTION {s}.refuse();"
@@ -70,9 +76,10 @@ _TRIGGER = (
 def statements(schema: str) -> str:
     """Return the statements that make an empty store in a new schema, to be carried out in one transaction."""
     name = f'"{schema}"'
+    unsampled = "\n".join(_UNSAMPLED.format(s=name, table=t, column=c) for t, c in _SECRET)
     triggers = "\n".join(_TRIGGER.format(s=name, table=table) for table in _APPEND_ONLY)
     comment = f"COMMENT ON SCHEMA {name} IS '{MARK} {SCHEMA_VERSION}';"
-    return f"CREATE SCHEMA {name};{_TABLES.format(s=name)}{triggers}\n{comment}"
+    return f"CREATE SCHEMA {name};{_TABLES.format(s=name)}{unsampled}\n{triggers}\n{comment}"
 
 
 CATALOG = r"""
@@ -84,6 +91,7 @@ parts AS (
     UNION ALL
     SELECT 'column ' || relname || '.' || attname, pg_catalog.format_type(atttypid, atttypmod)
         || CASE WHEN attnotnull THEN ' not null' ELSE '' END || CASE WHEN collname = 'C' THEN ' C' ELSE '' END
+        || CASE WHEN attstattarget = 0 THEN ' unsampled' ELSE '' END
         || CASE WHEN attgenerated <> '' OR attidentity <> '' OR atthasdef THEN ' made' ELSE '' END
     FROM pg_catalog.pg_class JOIN pg_catalog.pg_attribute ON attrelid = pg_class.oid AND attnum > 0
     LEFT JOIN pg_catalog.pg_collation ON attcollation = pg_collation.oid
@@ -100,7 +108,8 @@ parts AS (
     SELECT 'rule ' || relname, rulename FROM pg_catalog.pg_rewrite JOIN pg_catalog.pg_class ON ev_class = pg_class.oid
     WHERE relnamespace IN (SELECT oid FROM space)
     UNION ALL
-    SELECT 'function ' || proname, md5(prosrc) FROM pg_catalog.pg_proc WHERE pronamespace IN (SELECT oid FROM space)
+    SELECT 'function ' || proname, pg_catalog.md5(prosrc) FROM pg_catalog.pg_proc
+    WHERE pronamespace IN (SELECT oid FROM space)
 )
 SELECT named || ': ' || said FROM parts ORDER BY 1
 """
@@ -118,7 +127,7 @@ column commits.shredded: bigint not null
 column commits.signature: bytea not null
 column commits.size: bigint not null
 column data_keys.token_id: text not null C
-column data_keys.wrapped: bytea not null
+column data_keys.wrapped: bytea not null unsampled
 column log_nodes.hash: bytea not null
 column log_nodes.number: bigint not null
 column present_units.data: bytea not null
@@ -131,12 +140,12 @@ column stored_events.position: bigint not null
 column stored_events.state: bytea not null
 column stored_events.topic: text not null C
 column tokens.application_id: text C
-column tokens.box: bytea not null
+column tokens.box: bytea not null unsampled
 column tokens.box_revision: bigint not null
-column tokens.card: bytea not null
-column tokens.fingerprints: bytea not null
-column tokens.name_tag: bytea not null
-column tokens.plain: bytea
+column tokens.card: bytea not null unsampled
+column tokens.fingerprints: bytea not null unsampled
+column tokens.name_tag: bytea not null unsampled
+column tokens.plain: bytea unsampled
 column tokens.position: bigint not null
 column tokens.revision: bigint not null
 column tokens.token_id: text not null C

@@ -5,7 +5,7 @@ verified before, as it always is. One's turn to write is a transaction that hold
 the first look to the commit.
 """
 
-import re
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from msgspec import structs
-from psycopg import errors
 from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn
 
 from registry.domain.events import Event
-from registry.errors import RegistryError, StoreBusy, StoreUnreadable
+from registry.errors import OutcomeUnknown, RegistryError, StoreBusy, StoreUnreadable
 from registry.store.contents import Contents
-from registry.store.postgres.connection import Connection, is_lost, unusable
+from registry.store.postgres.connection import Connection, answer, is_lost, unusable
 from registry.store.postgres.dialect import dialect
+from registry.store.postgres.shredding import write_anew
 from registry.store.raw import COLUMNS
 from registry.store.rows import Commit, LoggedCommit, Written
 from registry.store.store import Store
@@ -47,6 +47,8 @@ _EMPTY = 1
 class PostgresStore(Store):
     """A registry's store in one schema of a PostgreSQL database."""
 
+    answers_at_once = False
+
     def __init__(self, place: "PostgresPlace", schema: str, *, wait: float = 10.0) -> None:
         self.place = self._at = place
         self.schema = schema
@@ -66,6 +68,7 @@ class PostgresStore(Store):
         self._told = False
         """Whether it has told of one since the version was last asked for, which was at:"""
         self._asked_at = 0.0
+        self._process = os.getpid()
         self._connection = place.connect()
 
     def again(self) -> "PostgresStore":
@@ -83,9 +86,10 @@ class PostgresStore(Store):
         """Do nothing: where a store lies is a matter of each connection, and what it holds is checked in each turn."""
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; what was made before a fork is the parent's."""
         self._closed = True
-        self._connection.close()
+        if os.getpid() == self._process:
+            self._connection.close()
 
     @contextmanager
     def as_of_now(self) -> Iterator[Store]:
@@ -100,6 +104,7 @@ class PostgresStore(Store):
         """Remove a store that was made but never got its first commit."""
         with suppress(RegistryError):
             if self.schema != self._at.schema and not self._closed:
+                self._execute("SET lock_timeout = '2s'")
                 self._execute(f'DROP SCHEMA IF EXISTS "{self.schema}" CASCADE')
         self.close()
 
@@ -185,13 +190,14 @@ class PostgresStore(Store):
         signature, statement = version.to_bytes(64, "big"), self._said(_NEWEST).encode()
         if not self._prepared(connection, statement):
             return bool
-        ask = partial(connection.exec_prepared, _NAME, (), result_format=Format.BINARY)
+        ask = partial(connection.send_query_prepared, _NAME, (), result_format=Format.BINARY)
         if not self._at.prepares:
-            ask = partial(connection.exec_params, statement, (), result_format=Format.BINARY)
+            ask = partial(connection.send_query_params, statement, (), result_format=Format.BINARY)
 
         def unchanged() -> bool:
             try:
-                found = ask()
+                ask()
+                found = answer(connection)
                 # In a transaction it would stand still.
                 idle = connection.transaction_status == TransactionStatus.IDLE
                 return idle and found.status == ExecStatus.TUPLES_OK and found.get_value(0, 0) == signature
@@ -328,14 +334,16 @@ class PostgresStore(Store):
             self._look_for(written)
 
     def _look_for(self, written: Written) -> None:
-        """Return if a commit is there whose answer was lost; ``StoreUnreadable`` says if it is not, or who can tell."""
+        """Return if a commit is there whose answer was lost; the error says that it is not, or that nobody can tell."""
         try:
+            # The server may not have noticed yet: as long as the transaction is undecided, it holds the turn.
+            self._take_turn(None)
             made = self.commit(written.commit.number)
-        except RegistryError as error:
-            raise StoreUnreadable(
+        except RegistryError:
+            raise OutcomeUnknown(
                 f"the server of {self.place} was lost before it had answered: nobody knows whether the change was made",
                 "look at 'history' before you repeat it",
-            ) from error
+            ) from None
         if made != written.commit:
             raise StoreUnreadable(f"the server of {self.place} was lost; nothing was changed", "try again")
 
@@ -366,26 +374,13 @@ class PostgresStore(Store):
     def _rewritten(self, table: str, *, wait: bool) -> bool:
         until = time.monotonic() + (_VACUUM_WAIT if wait else 0)
         while True:
-            kept = self._kept(table)
+            kept = self._anew(table)
             if kept is not None or time.monotonic() > until:
                 return kept == 0
             time.sleep(_VACUUM_STEP)
 
-    def _kept(self, table: str) -> int | None:
-        """Write a table anew; return how many dead rows somebody may still look at, ``None`` if it could not be."""
-        told: list[int] = []
-
-        def hear(notice: psycopg.errors.Diagnostic) -> None:
-            # "1 dead row versions cannot be removed yet", in whatever language; a table that is skipped has no detail.
-            if number := re.match(r"\D*(\d+)", notice.message_detail or ""):
-                told.append(int(number[1]))
-            elif notice.severity_nonlocalized == "WARNING" and notice.sqlstate != errors.LockNotAvailable.sqlstate:
-                told.append(1)  # it is not permitted: nobody need wait
-
-        connection = self._live()
-        connection.add_notice_handler(hear)
+    def _anew(self, table: str) -> int | None:
         try:
-            self._execute(f'VACUUM (FULL, VERBOSE, SKIP_LOCKED) "{self.schema}".{table}')
-        finally:
-            connection.remove_notice_handler(hear)
-        return told[0] if told else None
+            return write_anew(self._live(), self.schema, table)
+        except psycopg.Error as error:
+            raise unusable(self.place, error) from None
