@@ -87,7 +87,9 @@ class Resolver:
         *,
         use: bool,
     ) -> Resolved | None:
-        """Return the answer if it can be given without waiting for anything, or else ``None``: then it must be asked.
+        """Return the answer if it can be given without waiting, or else ``None``: then it must be asked.
+
+        A store that lies elsewhere is asked only to compare: that is one round trip, and the store bounds it.
 
         ``use`` says that it is to be used, and not only to be compared: where each use is recorded, that may take long.
         """
@@ -95,7 +97,7 @@ class Resolver:
             return None
         try:
             ledger = self._ledger
-            if ledger is None or not ledger.store.answers_at_once or (use and self._every) or not self._unchanged():
+            if ledger is None or (use and (self._every or not ledger.store.answers_at_once)) or not self._unchanged():
                 return None
             return self._current.get((name, app, only_global, process))
         finally:

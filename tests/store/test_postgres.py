@@ -290,10 +290,11 @@ def test_a_silent_server_is_not_waited_for(filled, ended, monkeypatch):
     assert filled.resolve("Zoom")["api_secret"].reveal() == OLD
 
 
-def test_what_would_wait_for_a_server_is_not_at_hand(filled):
-    """Nothing that must be asked over a network is given to who may not wait."""
-    filled.resolve("Zoom")
-    assert filled._resolver.at_hand("Zoom", None, False, None, use=False) is None
+def test_what_is_used_is_not_at_hand(filled):
+    """What must be asked over a network is asked by who may wait; to compare, one bounded question is enough."""
+    known = filled.resolve("Zoom")
+    assert filled._resolver.at_hand("Zoom", None, False, None, use=True) is None
+    assert filled._resolver.at_hand("Zoom", None, False, None, use=False) is known
 
 
 def test_a_child_that_closes_leaves_the_connection_to_the_parent(filled):

@@ -10,7 +10,7 @@ from psycopg.pq.abc import PGconn, PGresult
 from registry.errors import RegistryError, StoreBusy, StoreMissing, StoreUnreadable
 
 _PREPARE_AFTER = 3
-_SILENCE = 5.0
+_SILENCE = 2.0
 """Seconds for which a running app waits to hear whether anything has changed."""
 _BUSY = (
     errors.LockNotAvailable,
