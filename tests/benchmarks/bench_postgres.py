@@ -111,6 +111,24 @@ def described(bench: Bench) -> Row:
     return Row("commits that change a description", *shown, f"{compared.ratio:.2f}", ">= 0.5")
 
 
+def store_bytes(bench: Bench, changes: int = 1_000) -> Row:
+    """Return how much the tables and their indexes grow by one change of a description."""
+    with bench.registry() as registry:
+        schema = str(registry._ledger.store.place).rpartition("schema=")[2]
+
+        def size() -> int:
+            for name in ("tokens", "present_units"):
+                bench.server.sql(f'VACUUM FULL "{schema}".{name}')
+            statement = "SELECT SUM(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relkind = 'r'"
+            return int(bench.server.sql(f"{statement} AND relnamespace = '{schema}'::regnamespace")[0][0])
+
+        before = size()
+        for number in range(changes):
+            _described(registry, number // _TOKENS, number % _TOKENS)
+        grown = (size() - before) / changes
+    return Row("bytes for a change of description of 100 characters, tables and indexes", f"{grown:,.0f} B")
+
+
 def _described(registry: Registry, turn: int, number: int) -> int:
     change: TokenEdit = subjects.described(1_000 * (turn + 2) + number)
     registry.tokens.edit(f"Token {number}", change)
@@ -152,7 +170,7 @@ def main() -> None:
     print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}\n")
     with running(lasting=True) as server, tempfile.TemporaryDirectory() as folder:
         bench = Bench(server, Path(folder), arguments.rounds)
-        print(table([unchanged(bench), described(bench), together(bench, arguments.commits)]))
+        print(table([unchanged(bench), described(bench), together(bench, arguments.commits), store_bytes(bench)]))
 
 
 if __name__ == "__main__":
