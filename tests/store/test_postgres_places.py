@@ -18,6 +18,7 @@ from registry import (
     verify_registry,
 )
 from registry.service.places import place_of
+from registry.store.postgres.connection import unusable
 from registry.store.postgres.place import PostgresPlace
 from tests.service.attacks import token
 
@@ -260,3 +261,22 @@ def test_a_founding_whose_answer_was_lost_is_looked_for(around, settings, monkey
         with pytest.raises(OutcomeUnknown, match="nobody knows"):
             init_registry(settings, name="alice", recovery=recovery, surroundings=around)
     assert recovery.exists()
+
+
+@pytest.mark.parametrize("kind", ["DuplicatePreparedStatement", "InvalidSqlStatementName"])
+def test_a_pooler_that_changes_sessions_is_named(kind):
+    """Behind a pooler that gives each transaction another session, the error says what the URL lacks."""
+    error = unusable("here", getattr(psycopg.errors, kind)())
+    assert "a pooler" in str(error)
+    assert "prepare=no" in (error.hint or "")
+
+
+def test_without_prepared_statements_everything_goes(founded, around, tmp_path):
+    """What is to go through such a pooler keeps no statement on the server, and is answered all the same."""
+    settings = load_settings({"home": founded.home.value, "url": f"{founded.url.value}&prepare=no"}, {})
+    with open_registry(settings, surroundings=around) as opened:
+        for number in range(8):  # psycopg itself would have prepared what is asked so often
+            opened.tokens.add(token(f"Zoom {number}"))
+            assert all(opened.resolve(f"Zoom {number}")["api_key"].reveal() for _ in range(3))
+        for ledger in (opened._ledger, opened._resolver._ledger):
+            assert ledger.store._rows("SELECT name FROM pg_prepared_statements") == []

@@ -75,6 +75,10 @@ def unusable(place: object, error: Exception) -> RegistryError:
         return StoreUnreadable(
             f"the role that you connect to {place} with may not do this", "'store sql' prints what it must be granted"
         )
+    if isinstance(error, errors.DuplicatePreparedStatement | errors.InvalidSqlStatementName):
+        return StoreUnreadable(
+            f"a pooler before the server of {place} changes sessions under way", "add prepare=no to the URL"
+        )
     if isinstance(error, errors.InvalidPassword | errors.InvalidAuthorizationSpecification):
         return StoreUnreadable(f"the server of {place} does not let you in", "check user and password")
     if isinstance(error, psycopg.Error) and is_lost(error):
