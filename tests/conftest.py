@@ -63,9 +63,9 @@ def around(clock):
 
 
 @pytest.fixture
-def engine():
-    """Return which database holds the store: SQLite, unless a module says ``EVERY_ENGINE``."""
-    return "sqlite"
+def engine(request):
+    """Return which database holds the store: SQLite, unless a module says ``EVERY_ENGINE``, or names its ``ENGINE``."""
+    return getattr(request.module, "ENGINE", "sqlite")
 
 
 @pytest.fixture

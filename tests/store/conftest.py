@@ -12,8 +12,16 @@ from registry.store.sqlite import SQLitePlace
 from tests.golden.make_store import lived
 from tests.members.team import founded_team
 from tests.sealing.specimens import ALICE
+from tests.service.attacks import OLD, fields, token
 from tests.store.commits import Writer, policy, row
 from tests.tampering.forger import Forger
+
+
+@pytest.fixture
+def filled(registry):
+    """Return a registry with the token Zoom, whose secret is ``OLD``."""
+    registry.tokens.add(token("Zoom", fields=fields(OLD)))
+    return registry
 
 
 @pytest.fixture

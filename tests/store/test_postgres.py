@@ -19,28 +19,15 @@ from registry import (
 from registry.service.places import place_of
 from registry.store.postgres import connection, store as postgres_store
 from registry.store.postgres.place import PostgresPlace
-from tests.service.attacks import edit, fields, token
+from tests.service.attacks import OLD, edit, fields, token
 
-OLD = "old-secret-Hw3z"
-
-
-@pytest.fixture
-def engine():
-    """Return the only engine of these tests."""
-    return "postgres"
+ENGINE = "postgres"
 
 
 @pytest.fixture
 def place(founded):
     """Return where the store lies."""
     return place_of(founded)
-
-
-@pytest.fixture
-def filled(registry):
-    """Return a registry with a token in it."""
-    registry.tokens.add(token("Zoom", fields=fields(OLD)))
-    return registry
 
 
 @pytest.fixture

@@ -22,11 +22,7 @@ from registry.store.postgres.connection import unusable
 from registry.store.postgres.place import PostgresPlace
 from tests.service.attacks import token
 
-
-@pytest.fixture
-def engine():
-    """Return the only engine of these tests."""
-    return "postgres"
+ENGINE = "postgres"
 
 
 def test_two_registries_in_one_database(founded, around, server, tmp_path):

@@ -1,25 +1,10 @@
 """Shredding in PostgreSQL: what the server's own files hold after a key was overwritten."""
 
-import pytest
-
 from registry import diagnose, open_registry
 from registry.store.postgres import store as postgres_store
-from tests.service.attacks import edit, fields, token
+from tests.service.attacks import OLD, edit, fields, token
 
-OLD = "old-secret-Hw3z"
-
-
-@pytest.fixture
-def engine():
-    """Return the only engine of these tests."""
-    return "postgres"
-
-
-@pytest.fixture
-def filled(registry):
-    """Return a registry with a token in it."""
-    registry.tokens.add(token("Zoom", fields=fields(OLD)))
-    return registry
+ENGINE = "postgres"
 
 
 def bytes_of(server, schema):
