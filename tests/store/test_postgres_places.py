@@ -1,5 +1,6 @@
 """Where a store in PostgreSQL lies: its URL, its schema among others, and what is said of it."""
 
+import sys
 from contextlib import contextmanager
 
 import psycopg
@@ -276,3 +277,11 @@ def test_without_prepared_statements_everything_goes(founded, around, tmp_path):
             assert all(opened.resolve(f"Zoom {number}")["api_key"].reveal() for _ in range(3))
         for ledger in (opened._ledger, opened._resolver._ledger):
             assert ledger.store._rows("SELECT name FROM pg_prepared_statements") == []
+
+
+def test_without_the_libraries_it_is_said_which(settings, monkeypatch):
+    """Where the driver is not installed, one line says how to get it."""
+    monkeypatch.setitem(sys.modules, "registry.store.postgres.place", None)
+    with pytest.raises(StoreUnreadable, match="need more libraries") as caught:
+        place_of(settings)
+    assert "token-registry[postgres]" in (caught.value.hint or "")
