@@ -37,11 +37,14 @@ class Session:
         """
         import registry  # noqa: PLC0415 - as above
         from cli import prompts  # noqa: PLC0415 - as above
+        from cli.output import message  # noqa: PLC0415 - as above
 
         opened = registry.open_registry(self.settings(), passphrase=prompts.known_passphrase())
         try:
             if roles:
                 opened.require(*roles)
+            if opened.is_away:
+                message("warning: the registry was moved to another store: what is here stands still")
         except BaseException:
             opened.close()
             raise

@@ -1,4 +1,4 @@
-"""Where the registry lies: ``store copy``, ``store backup``, ``store restore``, ``store sql``."""
+"""Where the registry lies: ``store copy``, ``store reopen``, ``store backup``, ``store restore``, ``store sql``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ import click
 import registry
 from cli import output, prompts
 from cli.framework import Group, command
-from cli.options import ROLES
+from cli.options import ROLES, reason_option, yes_option
 from cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -18,27 +18,59 @@ if TYPE_CHECKING:
 @command(
     "copy",
     "store copy --to 'postgresql://db.example.com/tokens?schema=token_registry'",
-    "store copy --to sqlite:////srv/registry.db",
+    "store copy --move --to sqlite:////srv/registry.db --reason 'a server of its own'",
 )
 @click.option("--to", metavar="URL", required=True, help="Where the copy is to be; nothing may be there.")
+@click.option("--move", is_flag=True, help="Go on in the copy alone: no commit is taken here any more.")
+@reason_option
 @pass_session
-def copy(session: Session, *, to: str) -> None:
+def copy(session: Session, *, to: str, move: bool, reason: str | None) -> None:
     """Copy the registry to another place, from SQLite to PostgreSQL or back.
 
     The copy is the same registry: its history, current tokens, keys and members. It is read at one moment, verified,
-    and put in place when it is whole. This machine knows it there from then on. Stop using one of the two: where both
-    go on, that is noticed as two histories.
+    and put in place when it is whole. This machine knows it there from then on.
+
+    With --move an admin commits before that the registry goes on in the copy. What is here can then be looked at, but
+    takes no change and hands nothing out, so that nobody uses the wrong one. If the copy cannot be made, it goes on
+    here. Without --move, stop using one of the two: where both go on, that is noticed as two histories.
     """
-    with output.progress("copying") as progress:
+    if reason is not None and not move:
+        raise registry.InvalidValue("a copy is no change that would have a reason", "leave --reason out, or add --move")
+    with output.progress("moving" if move else "copying") as progress:
         copied = registry.copy_store(
-            session.settings(), to=to, passphrase=prompts.known_passphrase(), progress=progress
+            session.settings(),
+            to=to,
+            move=move,
+            reason=reason,
+            passphrase=prompts.known_passphrase(),
+            progress=progress,
         )
-    output.message(f"copied the registry to {copied.store}: {_extent(copied)}")
+    output.message(f"{'moved' if move else 'copied'} the registry to {copied.store}: {_extent(copied)}")
     output.message("this machine knows it there: --url, TOKEN_REGISTRY_URL or 'url' in config.toml names it")
     output.message(f"each other machine: 'join' with that URL and --registry-id {copied.registry_id}")
-    output.message("go on with one of the two alone, and put the other away")
+    if not move:
+        output.message("go on with one of the two alone, and put the other away")
     if session.json():
-        output.print_json({"store": copied.store, **_document(copied)})
+        output.print_json({"store": copied.store, "moved": move, **_document(copied)})
+
+
+@command("reopen", "store reopen --reason 'the new server did not last'")
+@reason_option
+@yes_option
+@pass_session
+def reopen(session: Session, *, reason: str | None, yes: bool) -> None:
+    """Go on in this store, from which the registry was moved.
+
+    This is for a move that came to nothing, or when the other store is lost. What was committed there is not here: if
+    it is still in use, the two go on apart, and every machine that sees both refuses one of them.
+    """
+    with session.open("admin") as opened:
+        if opened.is_away:
+            prompts.confirm("Go on here, without what was committed where it was moved to?", yes=yes)
+        opened.reopen(reason=reason)
+    output.message("the registry goes on in this store")
+    if session.json():
+        output.print_json({"store": session.settings().url.value, "reopened": True})
 
 
 @command(
@@ -138,6 +170,6 @@ def _document(copied: "Copied") -> dict[str, object]:
 
 store = Group(
     "store",
-    commands=[copy, backup, restore, sql],
+    commands=[copy, reopen, backup, restore, sql],
     help="Where the registry lies: copies, backups, who may do what.",
 )

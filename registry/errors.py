@@ -15,6 +15,7 @@
     │   ├── StoreMissing        nothing is at the store's place
     │   ├── StoreBusy           other writers held the store for too long
     │   ├── StoreUnreadable     not a registry, damaged, newer, or no room left
+    │   ├── StoreMoved          the registry goes on in another store
     │   ├── OutcomeUnknown      the store was lost before it had said whether the change was made
     │   ├── IdentityMissing     no identity file
     │   ├── IdentityUnreadable  damaged, or readable by other users
@@ -85,6 +86,10 @@ class StoreBusy(Unusable):
 
 class StoreUnreadable(Unusable):
     """The store is not a registry, is damaged, newer than this program, or cannot be written."""
+
+
+class StoreMoved(Unusable):
+    """The registry was moved: it goes on in another store, and this one accepts no commits and hands nothing out."""
 
 
 class OutcomeUnknown(Unusable):

@@ -126,6 +126,8 @@ class Roster(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     acknowledged: frozenset[tuple[int, str]] = frozenset()
     """Problems of the log that an admin knows of, by position and kind."""
     rollbacks: tuple[Rollback, ...] = ()
+    home: str = ""
+    """The id of the one instance of the store that accepts commits; empty where any does."""
     head: bytes = b""
     """The hash of the last fact; it is set by whoever checked the chain."""
     digest: bytes = b""

@@ -162,3 +162,15 @@ class RollbackAccepted(RosterEvent, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "log.rollback_accepted"
     kept: LogPoint
     lost: LogPoint
+
+
+class StoreMoved(RosterEvent, frozen=True, kw_only=True):
+    """From here on the registry goes on in one instance of its store alone; no other accepts commits.
+
+    ``instance`` is that one's id, empty where any may go on; ``place`` says where it lies.
+    """
+
+    TOPIC: ClassVar[str] = "store.moved"
+    SEALED: ClassVar[frozenset[str]] = RosterEvent.SEALED | {"place"}
+    instance: str
+    place: str = ""

@@ -1,5 +1,6 @@
 """How events change the roster, and what its rules refuse."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from msgspec import structs
@@ -35,10 +36,12 @@ from registry.domain.roster_events import (
     RollbackAccepted,
     RosterEvent,
     RosterFounded,
+    StoreMoved,
 )
 from registry.errors import AlreadyExists, InvalidValue, NotFound, NotPermitted
 from registry.values import ApplicationId, MemberId
 
+_INSTANCE = re.compile(r"([0-9a-f]{32})?")
 _OWN_TOPICS = {AUDITOR: ("evidence.exported",), APP: ("token.disclosed",)}
 # Characters that are hard to tell apart in many typefaces; names that differ in nothing else imitate each other.
 _LOOK_ALIKE = str.maketrans("01i_.", "oll--")
@@ -78,7 +81,7 @@ def evolve(roster: Roster, event: RosterEvent) -> Roster:
         case PolicyChanged():
             check_policy(event.policy, event.value)
             roster = structs.replace(roster, policies={**roster.policies, event.policy: event.value})
-        case ProblemAcknowledged() | RollbackAccepted():
+        case ProblemAcknowledged() | RollbackAccepted() | StoreMoved():
             roster = _with_log(roster, event)
     return _with_keys(_relabelled(roster, event.labels), event)
 
@@ -91,7 +94,9 @@ def may_commit(member: Member, topic: str, stream: str) -> bool:
     return member.role == ADMIN or (topic in _OWN_TOPICS.get(member.role, ()) and stream == member.id)
 
 
-def _with_log(roster: Roster, event: ProblemAcknowledged | RollbackAccepted) -> Roster:
+def _with_log(roster: Roster, event: ProblemAcknowledged | RollbackAccepted | StoreMoved) -> Roster:
+    if isinstance(event, StoreMoved):
+        return structs.replace(roster, home=check_instance(event.instance))
     if isinstance(event, ProblemAcknowledged):
         return structs.replace(roster, acknowledged=roster.acknowledged | {(event.position, event.kind)})
     if not event.kept.commit < event.lost.commit:
@@ -243,6 +248,13 @@ def check_kind(kind: str) -> str:
     if kind not in KINDS:
         raise InvalidValue(f"an application is {' or '.join(KINDS)}-based, not {kind!r}", "--kind process|form")
     return kind
+
+
+def check_instance(instance: str) -> str:
+    """Return the id of an instance of the store, or nothing where none is meant, or raise ``InvalidValue``."""
+    if not _INSTANCE.fullmatch(instance):
+        raise InvalidValue("the id of an instance of the store is 32 hexadecimal digits")
+    return instance
 
 
 def check_policy(policy: str, value: str) -> None:

@@ -50,6 +50,7 @@ ACTIVITIES: Mapping[str, tuple[_Class, int]] = MappingProxyType(
         "member.renewed": (ENTITY_MANAGEMENT, UPDATE),
         "member.removed": (ENTITY_MANAGEMENT, DELETE),
         "audience.rotated": (ENTITY_MANAGEMENT, UPDATE),
+        "store.moved": (ENTITY_MANAGEMENT, MOVE),
         "token.created": (ENTITY_MANAGEMENT, CREATE),
         "token.credentials_changed": (ENTITY_MANAGEMENT, UPDATE),
         "token.provider_changed": (ENTITY_MANAGEMENT, UPDATE),

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from functools import cache, partial
 from pathlib import Path
 
 from msgspec import structs
 
 from registry.errors import AlreadyExists, Conflict, IntegrityError
 from registry.pins import Pin, Pins
+from registry.service.moving import left
 from registry.service.places import place_of
 from registry.service.recalling import pin_of, recall
 from registry.service.registry import PassphrasePrompt, known_pin, open_identity
@@ -35,16 +37,20 @@ def copy_store(
     settings: Settings | None = None,
     *,
     to: str,
+    move: bool = False,
+    reason: str | None = None,
     passphrase: PassphrasePrompt | None = None,
     surroundings: Surroundings | None = None,
     progress: Progress | None = None,
 ) -> Copied:
     """Copy the registry of the settings to the place of a URL, which may be of another kind; this machine knows both.
 
+    With ``move`` an admin first commits that the registry goes on in the copy alone, for a ``reason`` if there is one;
+    if nothing comes to be in that place, it is committed that it goes on where it was.
     ``AlreadyExists`` if a registry is there, ``IntegrityError`` if anything is wrong with the source that no admin has
     acknowledged, ``NotPermitted`` for apps. ``progress`` is called with how much is done, and of how much.
     """
-    settings = settings or load_settings()
+    settings, passphrase = settings or load_settings(), cache(passphrase) if passphrase else None
     source, target = place_of(settings), place_of(structs.replace(settings, url=Setting(to, "option")))
     pins = Pins(Path(settings.state.value))
     pin = known_pin(pins, source)
@@ -55,7 +61,10 @@ def copy_store(
         there = _pin_of(made, pin, pins.get(target.url), target)
         return lambda: pins.put(there)
 
-    return Transfer(source, target, examiner, progress).run(knowing)
+    leaving = partial(
+        left, target=target, settings=settings, reason=reason, passphrase=passphrase, surroundings=surroundings
+    )
+    return Transfer(source, target, examiner, progress, same=False, leaving=leaving if move else None).run(knowing)
 
 
 def back_up_store(

@@ -58,6 +58,7 @@ def diagnose(
             findings.append(Finding(Level.OK, f"the registry {registry.registry_id} opens"))
             findings += _registry(registry, around)
             findings += _member(registry, settings)
+            registry._ledger.check_home()  # noqa: SLF001 - the doctor looks inside
     except RegistryError as caught:
         error = caught
         findings.append(Finding(Level.WRONG, str(caught), caught.hint))

@@ -51,13 +51,20 @@ class Ledger(Reader):
 
     @contextmanager
     def turn(
-        self, reason: str | None = None, *, roster: bool = False, roles: Sequence[str] = (ADMIN,), late: bool = False
+        self,
+        reason: str | None = None,
+        *,
+        roster: bool = False,
+        roles: Sequence[str] = (ADMIN,),
+        late: bool = False,
+        anywhere: bool = False,
     ) -> Iterator[Turn]:
         """Wait for one's turn to write, and hold it: nothing that is read meanwhile is out of date.
 
         ``NotPermitted`` unless the member has one of the ``roles`` now: every other client would refuse the commit,
         even if it had the role when the caller looked. With ``roster`` the caller's decision rests on the roster as it
         knew it: ``Conflict`` if that has changed. With ``late`` the newest commit may be of a time that is not yet.
+        ``StoreMoved`` if the registry goes on elsewhere, unless it is committed ``anywhere``.
         """
         parse_reason(reason)
         known = self.roster.version
@@ -67,6 +74,8 @@ class Ledger(Reader):
             self.store.check_in_place()
             self.refresh()
             self.check_role(*roles)
+            if not anywhere:
+                self.check_home()
             if roster and self.roster.version != known:
                 raise Conflict("somebody else changed the roster meanwhile", "look at it again, then decide")
             head = self.head

@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 from registry.domain.events import Event
 from registry.domain.roster import ADMIN, AUDIT, AUDITOR, Member, Roster, application_audience, scope_audience
 from registry.domain.token import Token
-from registry.errors import IntegrityError, NotFound, NotPermitted
+from registry.errors import IntegrityError, NotFound, NotPermitted, StoreMoved
 from registry.log import problems
 from registry.log.problems import Problem
 from registry.pins import Pin, Pins
@@ -173,6 +173,18 @@ class Reader:
             self.member = self._find_member(self.roster)
             self.keyring.follow(self.roster)
             self._member_as_of = self.roster.version
+
+    def check_home(self) -> None:
+        """Raise ``StoreMoved`` if the registry goes on elsewhere: what is here may have been replaced there since."""
+        if self.is_away():
+            raise StoreMoved(
+                "the registry was moved: it goes on in another store, and this one takes no commits",
+                "'history' says where it went, and 'join' makes it known there; 'store reopen' goes on here",
+            )
+
+    def is_away(self) -> bool:
+        """Return whether the registry goes on in another instance of its store, by the roster as it is known here."""
+        return bool(self.roster.home) and self.store.instance() != self.roster.home
 
     def require(self, *roles: str) -> None:
         """Raise ``NotPermitted`` unless the member has one of the roles now. Nearly every use case begins here."""

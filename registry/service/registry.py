@@ -147,6 +147,20 @@ class Registry(Closing):
         """Whether a reader keeps overwritten keys in the files; the next command after it has ended removes them."""
         return self._ledger.store.shred_pending()
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the registry was moved to another store, so that this one stands still and hands nothing out."""
+        return self._ledger.is_away()
+
+    def reopen(self, *, reason: str | None = None) -> None:
+        """Have the registry go on here after all, once it was moved away; ``InvalidValue`` if it was not.
+
+        If it goes on where it was moved to as well, the two are a fork.
+        """
+        from registry.service.moving import reopen  # noqa: PLC0415 - as above
+
+        reopen(self._ledger, reason)
+
     def whoami(self) -> "Whoami":
         """Return who the identity is in this registry, and what it may open."""
         from registry.service.whoami import whoami  # noqa: PLC0415

@@ -120,6 +120,7 @@ class Resolver:
         # One look at the store for all: following the log, finding the row, and knowing as of when both are right.
         with ledger.glance():
             self._go_on(ledger)
+            ledger.check_home()
             answer = self._asked_anew(ledger, asked)
         self._note(ledger, answer, asked)
         if len(self._current) >= _MOST:

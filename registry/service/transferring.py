@@ -1,7 +1,7 @@
 """A whole store, made once more elsewhere: checked before and after, and put in place when it is whole."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime
 
 from msgspec import Struct
@@ -23,6 +23,7 @@ from registry.store.store import Store
 from registry.verify.taking import Moment
 from registry.verify.verifier import Progress, Verifier
 
+Leaving = Callable[[Store], AbstractContextManager[None]]
 _SHOWN = 10
 _PARTS = 1_000
 
@@ -100,7 +101,11 @@ def _refused(place: Place, wrong: Sequence[FoundProblem], *, keyless: bool) -> I
 
 
 class Transfer:
-    """One store that is made once more at another place; ``with_keys`` says whether it is to open credentials."""
+    """One store that is made once more at another place.
+
+    ``with_keys`` says whether it is to open credentials, ``same`` whether it is the same instance, ``leaving`` what is
+    to be done in the source before, and undone if it comes to nothing.
+    """
 
     def __init__(
         self,
@@ -110,12 +115,16 @@ class Transfer:
         progress: Progress | None = None,
         *,
         with_keys: bool = True,
+        same: bool = True,
+        leaving: Leaving | None = None,
     ) -> None:
         self._source = source
         self._target = target
         self._examiner = examiner
         self._progress = progress
         self._with_keys = with_keys
+        self._same = same
+        self._leaving = leaving or (lambda _made: nullcontext())
         # What is wrong in a file is wrong in a copy of its pages, too, so that one look at that is enough.
         self._pages = target if with_keys and source.files is not None and isinstance(target, BackupFile) else None
 
@@ -130,13 +139,14 @@ class Transfer:
             self._examiner.check(self._source, self._step(0), keyless=keyless)
         made = self._target.create()
         try:
-            newest = self._fill(made)
-            beside = self._target.beside(made)
-            signed = self._examiner.check(beside, self._step(2), keyless=keyless or not self._with_keys)
-            with closing(beside.open_raw()) as copy:
-                if copy.newest() != newest:
-                    raise IntegrityError("the copy does not end with the checkpoint that the store ends with")
-            self._target.settle(made, pin(made))
+            with self._leaving(made):
+                newest = self._fill(made)
+                beside = self._target.beside(made)
+                signed = self._examiner.check(beside, self._step(2), keyless=keyless or not self._with_keys)
+                with closing(beside.open_raw()) as copy:
+                    if copy.newest() != newest:
+                        raise IntegrityError("the copy does not end with the checkpoint that the store ends with")
+                self._target.settle(made, pin(made))
         finally:
             made.discard()
         point = Checkpoint.parse(signed.text)
@@ -151,6 +161,8 @@ class Transfer:
             if self._pages:
                 self._pages.fill(made, source, self._step(1))
             else:
+                if self._same and (instance := source.instance()):
+                    made.become(instance)
                 copy_rows(source, made, leave_out=() if self._with_keys else KEYS, progress=self._step(1))
         if not self._pages and not made.shred():
             raise StoreBusy("other programs hold the copy", "try again")

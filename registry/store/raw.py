@@ -4,11 +4,14 @@ Where opening refuses a store, this reads on, so that all of what is wrong can b
 cannot be read as tables, have no rows. What SQLite itself cannot read raises ``StoreUnreadable``.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
+
+from registry.store.schema import WITH_INSTANCE
 
 COLUMNS = {
     "stored_events": ("originator_id", "originator_version", "topic", "state", "position", "commit_number"),
@@ -25,6 +28,8 @@ COLUMNS = {
     "data_keys": ("token_id", "wrapped"),
 }
 """What is read of each table."""
+READ = {**COLUMNS, "instance": ("id",)}
+_INSTANCE = re.compile("[0-9a-f]{32}")
 Row = tuple[Any, ...]
 
 _PLACED = "SELECT position, commit_number, originator_id, originator_version, topic, state FROM stored_events"
@@ -76,6 +81,17 @@ class RawStore(ABC):
     def readable(self) -> frozenset[str]:
         """The tables that can be read: real ones, with the columns that are needed stored in them."""
         return frozenset(table for table in COLUMNS if self._is_table(table))
+
+    def instance(self) -> str:
+        """Return the id that the store says is its own; nothing where that is none."""
+        rows = self._all("SELECT id FROM instance LIMIT 2") if self._is_table("instance") else []
+        said = rows[0][0] if len(rows) == 1 else None
+        return said if isinstance(said, str) and _INSTANCE.fullmatch(said) else ""
+
+    def unnamed(self, version: int) -> list[str]:
+        """Return what is wrong with that id, in words, in a store of a version."""
+        named = version < WITH_INSTANCE or self.instance()
+        return [] if named else ["the table instance does not hold one id"]
 
     # Tables that change: to be read in one snapshot
 

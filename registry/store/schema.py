@@ -2,12 +2,17 @@
 
 APPLICATION_ID = 0x746B7267
 """``tkrg``, in the header of the file: what tells a registry from any other SQLite database."""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+WITH_INSTANCE = 3
+"""Since which version a store has an id of its own."""
 FIRST_VERSION = 2
 """Stores of version 1 were made before there was a log: nobody signed what they hold."""
 
+VERSIONS = range(FIRST_VERSION, SCHEMA_VERSION + 1)
+
 _APPEND_ONLY = ("stored_events", "commits", "log_nodes")
 
+_INSTANCE = "CREATE TABLE instance (id TEXT PRIMARY KEY) WITHOUT ROWID"
 # Tables of long rows have rowids: without, a row of over a quarter of a page takes a whole page more.
 TABLES = (
     """
@@ -54,6 +59,7 @@ TABLES = (
     """,
     "CREATE INDEX tokens_by_application ON tokens (application_id)",
     "CREATE TABLE data_keys (token_id TEXT PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID",
+    _INSTANCE,
 )
 
 # INSERT OR REPLACE deletes without firing a delete trigger, so replacing is refused before it is inserted.
@@ -79,6 +85,7 @@ def triggers() -> list[str]:
     return statements
 
 
-def statements() -> list[str]:
+def statements(version: int = SCHEMA_VERSION) -> list[str]:
     """Return the statements that make an empty store, as the database keeps them in its own catalogue."""
-    return [statement.strip() for statement in (*TABLES, *triggers())]
+    tables = [table for table in TABLES if version >= WITH_INSTANCE or table is not _INSTANCE]
+    return [statement.strip() for statement in (*tables, *triggers())]

@@ -75,6 +75,7 @@ class SQLiteStore(Store):
         try:
             with store._within:
                 store._writer.create_tables()
+            store.become(token_hex(16))
             store.shred()
         except BaseException:
             store.discard()
@@ -84,8 +85,9 @@ class SQLiteStore(Store):
     @classmethod
     def open(cls, path: Path) -> "SQLiteStore":
         """Open an existing store; ``StoreMissing`` or ``StoreUnreadable`` where there is none of ours."""
-        _check_header(path)
+        version = _version(path)
         store = cls(path)
+        store.schema_version = version
         try:
             store._check_schema()
         except BaseException:
@@ -114,7 +116,7 @@ class SQLiteStore(Store):
     def _check_schema(self) -> None:
         """Refuse a store with a trigger too many, which could keep what is to be destroyed, or one too few."""
         found = {sql for (sql,) in self._rows("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-        for changed in sorted(found.symmetric_difference(schema.statements()), key=str):
+        for changed in sorted(found.symmetric_difference(schema.statements(self.schema_version)), key=str):
             what = " ".join(str(changed).split()[:3])
             word = "is no part of a registry" if changed in found else "is missing or was changed"
             raise IntegrityError(f"the store's schema was changed: {what} {word}", "restore it from a backup")
@@ -350,7 +352,8 @@ class SQLitePlace(Place):
         )
 
 
-def _check_header(path: Path) -> None:
+def _version(path: Path) -> int:
+    """Return the version of the schema that a file says it is of, if that is one of ours."""
     application, version = header_of(path) or (0, 0)
     if application != schema.APPLICATION_ID:
         raise StoreUnreadable(f"{path} is not a token registry", "check TOKEN_REGISTRY_URL and --url")
@@ -361,3 +364,4 @@ def _check_header(path: Path) -> None:
             f"the store {path} is of the schema {version}, from before there was a log that could be verified",
             "found a new registry and add its tokens anew",
         )
+    return version

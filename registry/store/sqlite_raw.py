@@ -9,7 +9,7 @@ from typing import Any
 from registry.errors import StoreMissing, StoreUnreadable
 from registry.store import schema
 from registry.store.connection import BUSY_TIMEOUT, file_url, placeholders, unusable
-from registry.store.raw import COLUMNS, RawStore, Row
+from registry.store.raw import READ, RawStore, Row
 
 _PAGE = 1_000
 _PAGES_AT_ONCE = 4_096
@@ -97,13 +97,15 @@ class SQLiteRawStore(RawStore):
         if self.pragma("application_id") != schema.APPLICATION_ID:
             lines.append("the file does not say that it is a registry")
         version = self.pragma("user_version")
-        if version != schema.SCHEMA_VERSION:
+        if version not in schema.VERSIONS:
             if set(found) != set(schema.statements()):
                 raise StoreUnreadable(f"the store {self.path} is of the schema {version}", "update this program")
             lines.append(f"the file says that it is of the schema {version}")
-        wanted = schema.statements()
+            version = schema.SCHEMA_VERSION
+        wanted = schema.statements(version)
         lines += [f"{_named(sql)} is missing or was changed" for sql in wanted if sql not in found]
         lines += [f"{_named(sql)} is no part of a registry" for sql in found if sql not in wanted]
+        lines += self.unnamed(version)
         return lines + [f"{_named(sql)} is there twice" for sql in wanted if found.count(sql) > 1]
 
     def damage(self) -> list[str]:
@@ -116,7 +118,7 @@ class SQLiteRawStore(RawStore):
         if [row[0] for row in kind] != ["table"] or not str(kind[0][1]).upper().startswith("CREATE TABLE"):
             return False
         stored = {name for _, name, _, _, _, _, hidden in self._all(f"PRAGMA table_xinfo({table})") if not hidden}
-        return stored.issuperset(COLUMNS[table])
+        return stored.issuperset(READ[table])
 
 
 def open_raw(path: Path) -> SQLiteRawStore:

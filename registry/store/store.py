@@ -24,6 +24,7 @@ from registry.store.rows import (
     moment,
     typed,
 )
+from registry.store.schema import SCHEMA_VERSION, WITH_INSTANCE
 from registry.values import TokenId
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Store(ABC):
 
     place: "Place"
     """Where it lies."""
+    schema_version = SCHEMA_VERSION
+    """Of what version its tables are."""
     answers_at_once = True
     """Whether it is asked within this machine, so that ``unchanged_since`` never waits for anybody."""
 
@@ -99,6 +102,20 @@ class Store(ABC):
     @abstractmethod
     def take(self, table: str, rows: Iterable[Sequence[object]]) -> None:
         """Write rows as they are into a table of a store that was made just now, whose place has nothing of it yet."""
+
+    def instance(self) -> str:
+        """Return the id of this instance of the store; nothing in one that was made before there were ids.
+
+        Copies have another, backups the same. It is believed as little as the rest: it keeps nobody out who would write
+        here all the same, but keeps those from writing here who mean another one.
+        """
+        rows = self._rows("SELECT id FROM instance") if self.schema_version >= WITH_INSTANCE else []
+        return str(rows[0][0]) if rows else ""
+
+    def become(self, instance: str) -> None:
+        """Be a certain instance from now on, in a store that was made just now."""
+        self._rows("DELETE FROM instance RETURNING 1")
+        self._rows("INSERT INTO instance VALUES (?) RETURNING 1", (instance,))
 
     @abstractmethod
     def version(self) -> int:

@@ -24,6 +24,7 @@ ROSTER_TOPICS: Mapping[str, type[Event]] = MappingProxyType(
             roster_events.AudienceRotated,
             roster_events.ProblemAcknowledged,
             roster_events.RollbackAccepted,
+            roster_events.StoreMoved,
         )
     }
 )

@@ -54,13 +54,36 @@ def test_a_copy_as_json(team, tmp_path):
     """As JSON a copy says where it is, of which registry, and how far that had come."""
     there = tmp_path / "srv" / "registry.db"
     document = json.loads(team.ada.ok("store", "copy", "--to", f"sqlite:///{there}", "--format", "json"))
-    assert set(document) == {"store", "registry_id", "commit", "size", "checkpoint"}
+    assert set(document) == {"store", "moved", "registry_id", "commit", "size", "checkpoint"}
     assert (document["store"], document["registry_id"]) == (str(there), team.registry_id)
     assert document["checkpoint"] == team.told("verify")["checkpoint"]
     again = team.ada("store", "copy", "--to", f"sqlite:///{there}")
     assert again.code == 4
     assert team.ada("store", "copy").code == 2
     assert team.ada("store", "copy", "--to", "nowhere://").code == 2
+
+
+def test_a_move_and_back(team, server, schema):
+    """The old place says that it stands still and refuses; the new one goes on; ``store reopen`` takes it back."""
+    url = server.store_url(schema)
+    ran = team.ada("store", "copy", "--move", "--to", url, "--reason", "a server of its own")
+    assert (ran.code, ran.out) == (0, "")
+    assert "moved the registry to postgresql://" in ran.err
+    listed = team.ada("list")
+    assert (listed.code, listed.out) == (0, team.ada.ok("list", "--url", url))
+    assert listed.err == "warning: the registry was moved to another store: what is here stands still\n"
+    for words in (("edit", "Zoom", "--description", "x"), ("reveal", "Zoom", "--field", "api_key"), ("doctor",)):
+        ran = team.ada(*words)
+        assert ran.code == 10, ran
+        assert "the registry was moved: it goes on in another store" in ran.out + ran.err
+    assert team.others["app"]("reveal", "Zoom", "--field", "api_key").code == 10
+    team.ada.ok("edit", "Zoom", "--description", "there", "--url", url)
+    assert team.ada("store", "reopen").code == 2
+    assert team.others["auditor"]("store", "reopen", "--yes").code == 6
+    assert "the registry goes on in this store" in team.ada("store", "reopen", "--yes", "--reason", "undone").err
+    team.ada.ok("edit", "Zoom", "--description", "here")
+    assert team.ada("store", "reopen", "--yes").code == 2
+    assert team.ada("store", "copy", "--to", url, "--reason", "none").code == 2
 
 
 def test_a_password_is_not_given_on_the_command_line(team):

@@ -10,7 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from registry import NewToken, Registry, Secret, TokenEdit
+from msgspec import structs
+
+from registry import NewToken, Registry, Secret, TokenEdit, copy_store
+from registry.settings import Setting
 from registry.store import schema
 from tests.members.team import Team, fields, founded_team
 
@@ -48,6 +51,16 @@ def seen(registry: Registry) -> dict[str, object]:
     }
 
 
+def _moved(team: Team) -> None:
+    """Let the registry be moved to another file and back."""
+    old, other = team.store, team.store.with_name("other.db")
+    for here, there in ((old, other), (other, old)):
+        settings = structs.replace(team.settings("alice"), url=Setting(f"sqlite:///{here}", "test"))
+        copy_store(settings, to=f"sqlite:///{there}", move=True, reason="another disk", surroundings=team.around)
+        for file in here.parent.glob(f"{here.name}*"):
+            file.unlink()
+
+
 def main() -> None:
     """Write the store of the present schema version."""
     folder = FOLDER / f"v{schema.SCHEMA_VERSION}"
@@ -55,6 +68,7 @@ def main() -> None:
     with TemporaryDirectory() as root:
         team = founded_team(Path(root))
         (folder / "invitation.txt").write_text(lived(team), encoding="utf-8")
+        _moved(team)
         (folder / "checkpoint").write_text(team.do("bob", lambda r: r.log.checkpoint().signed), encoding="utf-8")
         team.do("bob", lambda r: r.evidence.export(folder / "evidence", reason="for ever"))
         expected = {name: team.do(name, seen) for name in reversed(MEMBERS)}

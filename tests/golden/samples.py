@@ -21,6 +21,7 @@ from registry.domain.roster_events import (
     ProblemAcknowledged,
     RollbackAccepted,
     RosterFounded,
+    StoreMoved,
 )
 from registry.domain.token_events import (
     SealedCredentials,
@@ -160,6 +161,7 @@ EVENTS: dict[str, Event] = {
     "audience.rotated": AudienceRotated(**_ROSTER, **_ROTATED),
     "log.problem_acknowledged": ProblemAcknowledged(**_ROSTER, position=17, kind=problems.ROLE),
     "log.rollback_accepted": RollbackAccepted(**_ROSTER, kept=LogPoint(40, 61, KEY), lost=LogPoint(43, 65, NEWER_KEY)),
+    "store.moved": StoreMoved(**_ROSTER, instance="5a" * 16, place="postgresql://db:5432/tokens?schema=token_registry"),
     "evidence.exported": EvidenceExported(
         **_FACTS,
         reason="for the examiner",

@@ -21,6 +21,7 @@ from registry.domain.roster_events import (
     PolicyChanged,
     RollbackAccepted,
     RosterFounded,
+    StoreMoved,
 )
 from registry.sealing.roster_record import RosterRecord
 from registry.service.rotation import rotate
@@ -286,6 +287,10 @@ ILL_FORMED = {
             **facts(ledger), kept=LogPoint(5, 6, bytes(32)), lost=LogPoint(5, 6, bytes(32))
         ),
         "a rollback gives up what came after what it keeps",
+    ),
+    "move to what is no instance": (
+        lambda ledger: StoreMoved(**facts(ledger), instance="A" * 32, place="here"),
+        "the id of an instance of the store is 32 hexadecimal digits",
     ),
     "renewal that takes no key": (
         lambda ledger: MemberRenewed(

@@ -112,6 +112,9 @@ class Roster:
                 self.leave(says["member"])
             case "log.rollback_accepted":
                 assert says["kept"]["commit"] < says["lost"]["commit"]
+            case "store.moved":
+                assert says["instance"] == "" or bytes.fromhex(says["instance"]).hex() == says["instance"]
+                assert len(says["instance"]) in {0, 32}
             case _:
                 assert topic in {"roster.founded", "audience.rotated", "log.problem_acknowledged"}
 

@@ -97,6 +97,7 @@ USERS: dict[str, set[str]] = {
         "doctor",
         "initialising",
         "joining",
+        "moving",
         "pinned",
         "places",
         "privileges",

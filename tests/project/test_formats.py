@@ -184,4 +184,4 @@ def test_the_database_has_the_documented_header(folder):
     """Application id and schema version stand in the header of the file."""
     header = (folder / "registry.db").read_bytes()[:100]
     assert header[68:72] == b"tkrg"
-    assert header[60:64] == bytes([0, 0, 0, 2])
+    assert header[60:64] == bytes([0, 0, 0, 3])

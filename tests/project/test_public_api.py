@@ -16,7 +16,7 @@ PUBLIC = """
     InvalidValue Invitation Joined KeyView KnownCheckpoint LastTest Level MemberView NewToken NotFound
     NotPermitted OnConflict Outcome OutcomeUnknown PinView Provider ProviderRejected ProviderUndecided
     PublicIdentity Registry RegistryError Resolved Restored RolledBack Secret Setting Settings SignedCheckpoint
-    StoreBusy StoreMissing StoreUnreadable Surroundings TestResult TokenChange TokenEdit TokenView TokenWatch
+    StoreBusy StoreMissing StoreMoved StoreUnreadable Surroundings TestResult TokenChange TokenEdit TokenView TokenWatch
     Unusable Usage Verdict Verification Wanted Whoami WrongPassphrase __version__ acknowledge_problem
     back_up_store copy_store diagnose init_registry join load_settings open_identity open_registry
     open_rolled_back parse_expiry parse_moment read_identity read_passphrase read_pin restore_store rfc3339

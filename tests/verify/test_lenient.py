@@ -106,7 +106,7 @@ def test_a_store_of_a_newer_program(rich):
     damage(rich, "ALTER TABLE commits ADD COLUMN more TEXT")
     with closing(sqlite3.connect(rich.store)) as connection:
         connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
-    with pytest.raises(StoreUnreadable, match="schema 3"):
+    with pytest.raises(StoreUnreadable, match="schema 4"):
         verified(rich)
 
 

@@ -9,8 +9,8 @@ from registry.store.postgres.connection import Connection, unusable
 from registry.store.raw import COLUMNS
 
 
-def check_mark(connection: Connection, name: str, place: Place) -> None:
-    """Raise ``StoreMissing`` or ``StoreUnreadable`` unless a schema says that it is a registry of this version."""
+def check_mark(connection: Connection, name: str, place: Place) -> int:
+    """Return of which version a schema says it is; ``StoreMissing`` or ``StoreUnreadable`` if that is none of ours."""
     statement = "SELECT pg_catalog.obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace WHERE nspname = %s"
     try:
         found = connection.execute(statement, (name,)).fetchone()
@@ -21,8 +21,9 @@ def check_mark(connection: Connection, name: str, place: Place) -> None:
     mark, _, version = str(found[0]).rpartition(" ")
     if mark != schema.MARK or not version.isdigit():
         raise StoreUnreadable(f"the schema at {place} is not a token registry", "check TOKEN_REGISTRY_URL and --url")
-    if int(version) != schema.SCHEMA_VERSION:
+    if int(version) not in schema.VERSIONS:
         raise StoreUnreadable(f"the store at {place} is of the schema {version}", "update this program")
+    return int(version)
 
 
 def check_may_read(connection: Connection, name: str, place: Place) -> None:

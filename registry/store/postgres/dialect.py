@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from registry.store.raw import COLUMNS
+from registry.store.raw import READ
 
-_TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE) ({'|'.join((*COLUMNS, 'shreddings', 'turns'))})\b")
+_TABLES = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE) ({'|'.join((*READ, 'shreddings', 'turns'))})\b")
 
 
 @cache

@@ -9,14 +9,14 @@ from registry.errors import InvalidValue
 
 _HISTORY = ("stored_events", "commits", "log_nodes")
 _PRESENT = ("present_units", "tokens", "data_keys")
-_TABLES = (*_HISTORY, *_PRESENT, "shreddings", "turns")
 _SHREDDED = ("data_keys", "tokens")
 
 _Privileges = Sequence[tuple[str, Sequence[str]]]
+"""Each with its tables; none stands for all."""
 
 # Auditors commit that they gave evidence, apps what was disclosed to them: events alone, and no current row.
 _RECORDING: _Privileges = (
-    ("SELECT", _TABLES),
+    ("SELECT", ()),
     ("INSERT", _HISTORY),
     ("DELETE", ("turns",)),  # of which there are none: a lock that keeps other writers out asks for it
 )
@@ -72,7 +72,8 @@ def statements(schema: str, role: str, name: str) -> str:
 
 
 def _grant(privileges: str, space: str, tables: Sequence[str], whom: str) -> str:
-    return f"GRANT {privileges} ON TABLE {', '.join(f'{space}.{table}' for table in tables)} TO {whom};"
+    named = f"TABLE {', '.join(f'{space}.{table}' for table in tables)}" if tables else f"ALL TABLES IN SCHEMA {space}"
+    return f"GRANT {privileges} ON {named} TO {whom};"
 
 
 def _quoted(name: str) -> str:

@@ -51,8 +51,9 @@ class PostgresPlace(Place):
         """Open the store; ``StoreMissing`` or ``StoreUnreadable`` where there is none of ours."""
         store = PostgresStore(self, self.schema)
         try:
-            catalog.check_mark(store._connection, self.schema, self)  # noqa: SLF001 - both are this store
-            if lines := schema.differences(catalog.parts(store._connection, self.schema, self)):  # noqa: SLF001
+            version = catalog.check_mark(store._connection, self.schema, self)  # noqa: SLF001 - both are this store
+            store.schema_version = version
+            if lines := schema.differences(catalog.parts(store._connection, self.schema, self), version):  # noqa: SLF001
                 raise StoreUnreadable(f"the schema of {self} was changed: {lines[0]}", "'verify' says more")
         except BaseException:
             store.close()
@@ -87,6 +88,7 @@ class PostgresPlace(Place):
         store = PostgresStore(self, f"{self.schema}_new_{token_hex(4)}")
         try:
             store._connection.execute(schema.statements(store.schema).encode())  # noqa: SLF001 - as above
+            store.become(token_hex(16))
         except psycopg.errors.InsufficientPrivilege:
             store.close()
             raise StoreUnreadable(

@@ -10,7 +10,7 @@ from registry.errors import StoreUnreadable
 from registry.store.postgres import catalog, schema
 from registry.store.postgres.connection import unusable
 from registry.store.postgres.dialect import dialect
-from registry.store.raw import COLUMNS, RawStore, Row
+from registry.store.raw import COLUMNS, READ, RawStore, Row
 
 if TYPE_CHECKING:
     from registry.store.postgres.place import PostgresPlace
@@ -85,7 +85,9 @@ class PostgresRawStore(RawStore):
 
     def differences(self) -> list[str]:
         """Return what is different in the store's schema, a line for each part."""
-        return schema.differences(catalog.parts(self._connection, self.place.schema, self.place))
+        found = catalog.parts(self._connection, self.place.schema, self.place)
+        version = catalog.check_mark(self._connection, self.place.schema, self.place)
+        return schema.differences(found, version) + self.unnamed(version)
 
     def damage(self) -> list[str]:
         """Return nothing: what the server itself finds wrong with its files is for ``pg_amcheck`` to say."""
@@ -98,4 +100,4 @@ class PostgresRawStore(RawStore):
             " AND relkind = 'r' AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
         )
         stored: set[Any] = {name for (name,) in self._all(statement, (self.place.schema, table))}
-        return stored.issuperset(COLUMNS[table])
+        return stored.issuperset(READ[table])

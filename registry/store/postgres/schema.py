@@ -3,9 +3,9 @@
 ``docs/formats.md`` says what each column holds.
 """
 
-from registry.store.schema import FIRST_VERSION, SCHEMA_VERSION
+from registry.store.schema import SCHEMA_VERSION, VERSIONS, WITH_INSTANCE
 
-__all__ = ["FIRST_VERSION", "MARK", "SCHEMA_VERSION", "differences", "statements"]
+__all__ = ["MARK", "VERSIONS", "differences", "statements"]
 
 MARK = "token registry, schema"
 """Stands before the version in the comment of the database's schema: what tells a registry from any other."""
@@ -53,6 +53,7 @@ CREATE TABLE {s}.tokens (
 );
 CREATE INDEX tokens_by_application ON {s}.tokens (application_id);
 CREATE TABLE {s}.data_keys (token_id text COLLATE "C" PRIMARY KEY, wrapped bytea NOT NULL);
+CREATE TABLE {s}.instance (id text COLLATE "C" PRIMARY KEY);
 CREATE TABLE {s}.shreddings (commit_number bigint PRIMARY KEY);
 CREATE TABLE {s}.turns (nobody boolean);
 CREATE FUNCTION {s}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -128,6 +129,7 @@ column commits.signature: bytea not null
 column commits.size: bigint not null
 column data_keys.token_id: text not null C
 column data_keys.wrapped: bytea not null unsampled
+column instance.id: text not null C
 column log_nodes.hash: bytea not null
 column log_nodes.number: bigint not null
 column present_units.data: bytea not null
@@ -153,6 +155,7 @@ column tokens.version: bigint not null
 column turns.nobody: boolean
 constraint commits: PRIMARY KEY (number)
 constraint data_keys: PRIMARY KEY (token_id)
+constraint instance: PRIMARY KEY (id)
 constraint log_nodes: PRIMARY KEY (number)
 constraint present_units: PRIMARY KEY (unit)
 constraint shreddings: PRIMARY KEY (commit_number)
@@ -163,6 +166,7 @@ constraint tokens: UNIQUE (name_tag)
 function refuse: 22977f0626384020ebe6395cd3bb4f2c
 index commits_pkey: plain
 index data_keys_pkey: plain
+index instance_pkey: plain
 index log_nodes_pkey: plain
 index present_units_pkey: plain
 index shreddings_pkey: plain
@@ -173,6 +177,7 @@ index tokens_name_tag_key: plain
 index tokens_pkey: plain
 table commits: plain
 table data_keys: plain
+table instance: plain
 table log_nodes: plain
 table present_units: plain
 table shreddings: plain
@@ -186,8 +191,9 @@ trigger stored_events: append_only 58 O refuse""".splitlines()
 """What it answers of a store."""
 
 
-def differences(found: list[str]) -> list[str]:
-    """Return what is different from a store's schema, in words, a line for each part."""
-    extra, missing = sorted(set(found) - _EXPECTED), sorted(_EXPECTED - set(found))
+def differences(found: list[str], version: int) -> list[str]:
+    """Return what is different from the schema of a store of a version, in words, a line for each part."""
+    expected = {line for line in _EXPECTED if version >= WITH_INSTANCE or "instance" not in line}
+    extra, missing = sorted(set(found) - expected), sorted(expected - set(found))
     lines = [f"{line.partition(':')[0]} is missing or was changed" for line in missing]
     return lines + [f"{line.partition(':')[0]} is no part of a registry" for line in extra]

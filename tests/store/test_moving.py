@@ -1,0 +1,223 @@
+"""Moving a registry: from then on one instance of its store alone takes commits, and hands credentials out."""
+
+import shutil
+from contextlib import closing
+
+import pytest
+
+from registry import (
+    IntegrityError,
+    InvalidValue,
+    Invitation,
+    NotPermitted,
+    OutcomeUnknown,
+    StoreMissing,
+    StoreMoved,
+    Surroundings,
+    TokenEdit,
+    back_up_store,
+    copy_store,
+    join,
+    load_settings,
+    open_registry,
+    restore_store,
+    verify_registry,
+)
+from registry.service import transferring
+from registry.service.places import place_of
+from registry.store.copying import copy_rows
+from registry.store.sqlite import SQLitePlace
+from tests.golden.make_store import FOLDER
+from tests.holders import holder_of
+from tests.members.team import NOON, Clock
+from tests.store.copies import at, rows_at
+
+
+def moved(team, url, name="alice", **more):
+    """Move the team's registry to a place."""
+    return copy_store(team.settings(name), to=url, move=True, surroundings=team.around, **more)
+
+
+def edit(team, url, name="alice", text="later"):
+    """Change a token at a place."""
+    with open_registry(at(team, name, url), surroundings=team.around) as registry:
+        registry.tokens.edit("Mail", TokenEdit(fields={}, description=text))
+
+
+def topics(team, url):
+    """Return the topics of the history at a place."""
+    with open_registry(at(team, "alice", url), surroundings=team.around) as registry:
+        return [entry.event for entry in registry.history()]
+
+
+def test_only_the_named_instance_takes_commits(team, target):
+    """The move is the last commit in the old place and part of the copy, which goes on; the old place does not."""
+    went = moved(team, target, reason="a server of its own")
+    source = f"sqlite:///{team.store}"
+    for name in ("alice", "bob"):
+        with open_registry(at(team, name, source), surroundings=team.around) as registry:
+            assert registry.is_away
+            entry = list(registry.history())[-1]
+            assert (entry.event, entry.reason) == ("store.moved", "a server of its own")
+            assert entry.detail["place"] == place_of(at(team, name, target)).url
+    with pytest.raises(StoreMoved, match="goes on in another store"):
+        edit(team, source)
+    edit(team, target)
+    here, there = (
+        rows_at(place)["commits"] for place in (SQLitePlace(team.store), place_of(at(team, "alice", target)))
+    )
+    assert sorted(here) == sorted(there)[:-1]
+    assert topics(team, target)[-2:] == ["store.moved", "token.described"]
+    for url in (source, target):
+        assert verify_registry(at(team, "alice", url), surroundings=team.around).ok
+    assert went.commit == max(here)[0]
+
+
+def test_nothing_is_handed_out_in_the_old_place(team, target):
+    """A running app, ``reveal`` and ``run`` are told that it was moved: what is there may have been replaced since."""
+    with team.open("pay") as app, team.open("alice") as admin:
+        assert app.resolve("Mail").fields
+        moved(team, target)
+        for asked in (
+            lambda: app.resolve("Mail"),
+            lambda: admin.resolve("Mail"),
+            lambda: admin.tokens.reveal("Mail", "api_secret"),
+            lambda: app.tokens.reveal("Mail", "api_secret"),
+        ):
+            with pytest.raises(StoreMoved):
+                asked()
+        assert admin.tokens.show("Mail").name == "Mail"
+    there = at(team, "pay", target)
+    join(there, registry_id=team.pin("alice").registry_id.hex(), surroundings=team.around)
+    with open_registry(there, surroundings=team.around) as app:
+        assert app.resolve("Mail").fields
+
+
+def test_a_move_that_fails_is_taken_back(team, target, monkeypatch):
+    """Where nothing comes to be in the other place, the registry goes on where it was, and its history says so."""
+
+    def lacking(source, store, **_):
+        copy_rows(source, store, leave_out={"log_nodes"})
+
+    monkeypatch.setattr(transferring, "copy_rows", lacking)
+    with pytest.raises(IntegrityError, match="node at position 0"):
+        moved(team, target)
+    monkeypatch.undo()
+    source = f"sqlite:///{team.store}"
+    edit(team, source)
+    assert topics(team, source)[-3:] == ["store.moved", "store.moved", "token.described"]
+    with pytest.raises(StoreMissing):
+        place_of(at(team, "alice", target)).open()
+    moved(team, target)
+    edit(team, target, text="there")
+
+
+def test_where_nobody_knows_whether_it_was_moved_nothing_is_taken_back(team, target, monkeypatch):
+    """A lost answer of the other place leaves the old one as it is: an admin finds out where it goes on."""
+    place = type(place_of(at(team, "alice", target)))
+
+    def lost(*_):
+        raise OutcomeUnknown("nobody knows")
+
+    monkeypatch.setattr(place, "settle", lost)
+    with pytest.raises(OutcomeUnknown):
+        moved(team, target)
+    with pytest.raises(StoreMoved) as refused:
+        edit(team, f"sqlite:///{team.store}")
+    assert "'store reopen'" in refused.value.hint
+    with pytest.raises(StoreMoved):
+        moved(team, target)
+
+
+def test_an_admin_may_reopen_the_old_place(team, target):
+    """It goes on there after that, without what was committed elsewhere; the other place does not know of it."""
+    moved(team, target)
+    with team.open("bob") as auditor, pytest.raises(NotPermitted):
+        auditor.reopen()
+    with team.open("alice") as admin:
+        admin.reopen(reason="the server did not last")
+        assert not admin.is_away
+        admin.tokens.edit("Mail", TokenEdit(fields={}, description="here again"))
+        with pytest.raises(InvalidValue, match="was not moved away"):
+            admin.reopen()
+    assert verify_registry(team.settings("alice"), surroundings=team.around).ok
+    with team.open("pay") as app:
+        assert app.resolve("Mail").fields
+
+
+def test_where_both_go_on_that_is_a_fork(team, target):
+    """Whoever has seen the reopened place refuses the one that it had been moved to, which goes on as well."""
+    moved(team, target)
+    team.do("alice", lambda r: r.reopen())
+    team.do("bob", lambda r: list(r.history()))
+    edit(team, target, text="there as well")
+    with pytest.raises(IntegrityError):
+        join(at(team, "bob", target), registry_id=team.pin("alice").registry_id.hex(), surroundings=team.around)
+
+
+def test_auditors_copy_and_do_not_move(team, target):
+    """A move is a commit of the roster: auditors are refused, and nothing has changed."""
+    with pytest.raises(NotPermitted):
+        moved(team, target, "bob")
+    assert "store.moved" not in topics(team, f"sqlite:///{team.store}")
+
+
+def test_copies_are_others_and_backups_are_the_same(team, target, tmp_path):
+    """A plain copy of a moved registry takes no commits; what a backup of it puts back goes on in its place."""
+    moved(team, target)
+    there, plain, back = at(team, "alice", target), f"sqlite:///{tmp_path}/plain.db", f"sqlite:///{tmp_path}/back.db"
+    copy_store(there, to=plain, surroundings=team.around)
+    with pytest.raises(StoreMoved):
+        edit(team, plain)
+    back_up_store(there, to=tmp_path / "backup.db", surroundings=team.around)
+    restore_store(at(team, "alice", back), file=tmp_path / "backup.db", surroundings=team.around)
+    join(at(team, "alice", back), registry_id=team.pin("alice").registry_id.hex(), surroundings=team.around)
+    edit(team, back)
+    with closing(place_of(there).open()) as one, closing(SQLitePlace(tmp_path / "back.db").open()) as other:
+        came = other.instance()
+        assert one.instance() == came != ""
+    with closing(SQLitePlace(tmp_path / "plain.db").open()) as copy:
+        assert copy.instance() not in ("", came)
+
+
+def test_a_store_from_before_there_were_instances_is_moved(tmp_path):
+    """It has no id of its own, is left for a copy that has one, and may be reopened for any."""
+    home, around = tmp_path / "alice", Surroundings(clock=Clock(NOON.replace(month=12)), host="later", client="later/1")
+    home.mkdir()
+    shutil.copy(FOLDER / "v2" / "registry.db", tmp_path / "old.db")
+    shutil.copy(FOLDER / "v2" / "alice.identity", home / "identity").chmod(0o600)
+    old, new = (load_settings({"home": str(home), "url": f"sqlite:///{tmp_path}/{n}.db"}, {}) for n in ("old", "new"))
+    join(old, invitation=Invitation.parse((FOLDER / "v2" / "invitation.txt").read_text()), surroundings=around)
+    copy_store(old, to=new.url.value, move=True, surroundings=around)
+    with open_registry(new, surroundings=around) as registry:
+        registry.policies.set("record-resolves", "off")
+    with open_registry(old, surroundings=around) as registry:
+        with pytest.raises(StoreMoved):
+            registry.policies.set("record-resolves", "off")
+        registry.reopen()
+        assert registry.policies.set("record-resolves", "off")
+    assert verify_registry(old, surroundings=around).ok
+    assert verify_registry(new, surroundings=around).ok
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM instance", "UPDATE instance SET id = 'me'", f"INSERT INTO instance VALUES ('{'a' * 32}')"],
+)
+def test_who_holds_the_database_cannot_hide_which_instance_it_is(team, target, statement):
+    """Without one id in its form a store is tampered with: ``verify`` says so; and it is not the one that was named."""
+    moved(team, target)
+    settings = at(team, "alice", target)
+    holder_of(place_of(settings)).sql(statement)
+    found = verify_registry(settings, surroundings=team.around)
+    assert [(one.kind, one.message) for one in found.problems] == [
+        ("schema", "the table instance does not hold one id")
+    ]
+
+
+def test_another_id_keeps_everybody_out(team, target):
+    """A store that whoever holds it gives another id takes no commits: that is all that it can be made to do."""
+    moved(team, target)
+    holder_of(place_of(at(team, "alice", target))).sql(f"UPDATE instance SET id = '{'a' * 32}'")
+    with pytest.raises(StoreMoved):
+        edit(team, target)
