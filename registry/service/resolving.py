@@ -106,11 +106,14 @@ class Resolver:
     def _renewed(self, key: _Key) -> Resolved:
         if self._closed:
             raise Unusable("this registry was closed", "open it anew")
+        former = self._ledger
+        lost = former is not None and not former.store.in_place()
         try:
             return self._looked(key)
         except Unusable:
-            # Where the connection was lost within the look, another one answers from its beginning.
-            if self._ledger is None or self._ledger.store.in_place():
+            # Where the connection was lost within the look, another one answers from its beginning. Where none could
+            # be had just now, that is the answer: nobody waits for it twice.
+            if self._ledger is None or self._ledger.store.in_place() or (lost and self._ledger is former):
                 raise
         return self._looked(key)
 

@@ -87,7 +87,7 @@ def unusable(place: object, error: Exception) -> RegistryError:
 
 
 def _named(error: Exception) -> str:
-    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in type(error).__name__).strip()
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in type(error).__name__).strip(" _")
     state = error.sqlstate if isinstance(error, psycopg.Error) else None
     return f"{words} ({state})" if state else words
 
