@@ -133,6 +133,7 @@ class Ledger(Reader):
             known = self.rows.known()
             self.log.adopt(written)
             known.go_on(written.commit.present, written.units)
+            self.store.expect(written.commit.number)
             self._store_version = self.store.version()  # this is one's turn: nobody else has committed since
             self._pin.keep(self.log, at_once=False)
         own = [event.originator_version for event in events if event.originator_id == self.member.id]

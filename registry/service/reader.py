@@ -65,6 +65,7 @@ class Reader:
         self._tolerant = tolerant
         self._store_version = 0
         """As of which change of the store the log was followed to its end; 0 for none."""
+        store.expect(pin.commit)
         with store.snapshot():
             self.log = log or recall(store, pin)[0]
         self.check_problems()
@@ -126,9 +127,10 @@ class Reader:
 
     def moved(self) -> Self:
         """Return a reader of the store that lies in its place now; it must go on from what was verified here."""
-        store = self.store.place.open()
+        store = self.store.anew()
         try:
             pin = self._seen()
+            store.expect(pin.commit)
             with store.snapshot():
                 log, _ = recall(store, pin)
             return type(self)(store, pin, self.identity, self.surroundings, None, log=log)
@@ -166,6 +168,7 @@ class Reader:
                 version = self.store.version()
                 self.log.advance(self.store)
             self._store_version = version
+            self.store.expect(self.head.number)
         self.check_problems()
         if self.roster.version != self._member_as_of:
             self._pin.keep(self.log, at_once=True)

@@ -250,7 +250,7 @@ def open_registry(
     """
     settings = settings or load_settings()
     place = place_of(settings)
-    store = place.open()
+    store = place.open_to_read()
     try:
         pins = Pins(Path(settings.state.value))
         pin = known_pin(pins, place)

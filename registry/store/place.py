@@ -23,6 +23,10 @@ class Place(ABC):
     def open(self) -> Store:
         """Open the store; ``StoreMissing`` or ``StoreUnreadable`` where there is none of ours."""
 
+    def open_to_read(self) -> Store:
+        """Open the store for those who mostly read: what they read may come from a replica, if the place has one."""
+        return self.open()
+
     @abstractmethod
     def raw(self, *, lenient: bool = True) -> RawStore:
         """Return a connection that believes nothing. ``lenient`` reads texts that are none, and is slower."""

@@ -58,6 +58,13 @@ class Store(ABC):
     def again(self) -> "Store":
         """Open the same store once more; ``IntegrityError`` if another one lies in its place."""
 
+    def anew(self) -> "Store":
+        """Open the store that lies in this one's place now."""
+        return self.place.open()
+
+    def expect(self, commit: int) -> None:  # noqa: B027 - most stores have nothing that lags
+        """Answer from now on only from where the commit of this number is: it was seen."""
+
     @abstractmethod
     def forked(self) -> None:
         """Make good, in a child after a fork, what the fork did to the store: it may then be opened ``again``."""

@@ -12,8 +12,9 @@ from registry.store.place import Place
 from registry.store.postgres import catalog, grants, schema
 from registry.store.postgres.connection import Connection, connect, is_lost, unusable
 from registry.store.postgres.raw import PostgresRawStore
+from registry.store.postgres.replicated import ReplicatedStore
 from registry.store.postgres.store import PostgresStore
-from registry.store.postgres.url import parse
+from registry.store.postgres.url import Target, parse
 from registry.store.rows import LoggedCommit
 from registry.store.store import Store
 
@@ -23,17 +24,17 @@ _LOCK_WAIT = "SET lock_timeout = '5s'"
 class PostgresPlace(Place):
     """A schema of a database.
 
-    ``url`` is libpq's, with ``schema`` and ``prepare`` as parameters more. What it lacks, libpq looks for.
+    ``url`` is libpq's, with ``schema``, ``prepare`` and ``read`` as parameters more. What it lacks, libpq looks for.
     A server elsewhere must show a certificate that this machine trusts, unless the URL says otherwise.
     """
 
-    def __init__(self, url: str) -> None:
-        self._target = parse(url)
-        self.schema = self._target.schema
-        self.has_password = self._target.has_password
-        self.prepares = self._target.prepares
-        self.conninfo = self._target.conninfo
-        self._url = self._target.url
+    def __init__(self, url: str | Target) -> None:
+        self._target = target = parse(url) if isinstance(url, str) else url
+        self.schema = target.schema
+        self.has_password = target.has_password
+        self.prepares = target.prepares
+        self.conninfo = target.conninfo
+        self._url = target.url
 
     def __str__(self) -> str:
         return self._url
@@ -59,6 +60,11 @@ class PostgresPlace(Place):
             store.close()
             raise
         return store
+
+    def open_to_read(self) -> Store:
+        """Open the store so that it is read from its replica, if the URL names one, and written at its primary."""
+        replica = self._target.replica
+        return ReplicatedStore(self, PostgresPlace(replica)) if replica else self.open()
 
     def raw(self, *, lenient: bool = True) -> PostgresRawStore:  # noqa: ARG002 - every text of the server is one
         """Return a connection that believes nothing."""

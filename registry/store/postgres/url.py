@@ -1,4 +1,4 @@
-"""The URL of a store in PostgreSQL: libpq's, with two parameters more, and what is not to be shown of it."""
+"""The URL of a store in PostgreSQL: libpq's, with three parameters more, and what is not to be shown of it."""
 
 import os
 import re
@@ -14,8 +14,9 @@ from registry.errors import InvalidValue
 
 DEFAULT_SCHEMA = "token_registry"
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,49}\Z")
-_OWN = {"schema", "prepare"}
+_OWN = {"schema", "prepare", "read"}
 _NEAR = {"", "localhost", "127.0.0.1", "::1"}
+_SCHEMES = ("postgresql://", "postgres://")
 _WRITE = "write postgresql://user@host/database?schema=name"
 _SECRET = ("password", "sslpassword", "oauth_client_secret")
 _BOUNDS = {
@@ -40,15 +41,25 @@ class Target(Struct, frozen=True):
     has_password: bool
     prepares: bool
     """Whether the server may keep statements."""
+    replica: "Target | None" = None
+    """Where the same is read, if that is another server."""
 
     def __repr__(self) -> str:
         return f"Target({self.url!r})"
 
 
-def parse(url: str) -> Target:
-    """Return what a URL names; ``InvalidValue``, without a word of it, if it is not understood."""
+def parse(url: str, *, replica_of: str | None = None) -> Target:
+    """Return what a URL names; ``InvalidValue``, without a word of it, if it is not understood.
+
+    A replica has the schema that it is a replica of, is not waited for for long, and takes no changes.
+    """
     own, told = _parts(url)
-    schema = own.get("schema", DEFAULT_SCHEMA)
+    schema = own.get("schema", replica_of or DEFAULT_SCHEMA)
+    if replica_of is not None:
+        if "read" in own or schema != replica_of or not url.startswith(_SCHEMES):
+            raise InvalidValue("'read' in the URL of the store names another server, with the same schema", _WRITE)
+        told.setdefault("connect_timeout", "2")
+        told.setdefault("target_session_attrs", "any")
     if own.get("prepare", "yes") not in {"yes", "no"}:
         raise InvalidValue("'prepare' in the URL of the store is yes or no", _WRITE)
     if not _NAME.match(schema) or schema.startswith("pg_"):
@@ -57,12 +68,14 @@ def parse(url: str) -> Target:
     for name, (value, variable) in _BOUNDS.items():
         told.setdefault(name, (variable and os.environ.get(variable)) or value)
     _secure(told, server)
+    replica = parse(own["read"], replica_of=schema) if "read" in own else None
     return Target(
         schema=schema,
         conninfo=make_conninfo("", **told),
         url=_shown(server, schema),
-        has_password=any(told.get(name) for name in _SECRET),
+        has_password=any(told.get(name) for name in _SECRET) or (replica is not None and replica.has_password),
         prepares=own.get("prepare", "yes") == "yes",
+        replica=replica,
     )
 
 

@@ -1,0 +1,299 @@
+"""Reading from a replica: never what is older than what was seen, and what is written goes to the primary."""
+
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import pytest
+
+from registry import (
+    IntegrityError,
+    InvalidValue,
+    Secret,
+    StoreUnreadable,
+    Surroundings,
+    TokenEdit,
+    open_registry,
+    verify_registry,
+)
+from registry.service.places import place_of
+from registry.store.postgres import replicated
+from registry.store.postgres.place import PostgresPlace
+from registry.store.postgres.url import parse
+from tests.members.team import Clock
+from tests.servers import private, until
+from tests.store.copies import at, copied
+
+
+@pytest.fixture(scope="module")
+def primary():
+    """Return a server that others replicate."""
+    with private("wal_level = replica") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def standby(primary):
+    """Return a server that streams from it."""
+    with private("wal_retrieve_retry_interval = 100ms", standby_of=primary) as server:
+        yield server
+
+
+@pytest.fixture
+def replica(team, primary, standby):
+    """Have the team's registry at the primary, each machine reading from the standby, and return that."""
+    schema = primary.schema()
+    team.move(primary.store_url(schema))
+    team.plain = team.url
+    team.do("alice", lambda r: r.shred_pending)  # what was copied is yet to be written anew, which whoever comes does
+    team.url = f"{team.url}&read={quote(standby.url, safe='')}"
+    _reached(primary, standby)
+    yield standby
+    standby.sql("SELECT pg_wal_replay_resume()")
+    primary.drop(schema)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Wait for the replica for a moment only, and let the next question go there again at once."""
+    monkeypatch.setattr(replicated, "_LAG", 0.05)
+    monkeypatch.setattr(replicated, "_AWAY", 0.05)
+
+
+def _reached(primary, standby):
+    """Wait until the standby has all that was committed."""
+    ((position,),) = primary.sql("SELECT pg_current_wal_lsn()")
+    until(lambda: standby.sql("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (position,))[0][0])
+
+
+def _standing_still(standby):
+    """Have the standby lag: it shows nothing of what is committed from now on."""
+    standby.sql("SELECT pg_wal_replay_pause()")
+    until(lambda: standby.sql("SELECT pg_get_wal_replay_pause_state() = 'paused'")[0][0])
+
+
+def _connected(server):
+    statement = "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'token-registry'"
+    return server.sql(statement)[0][0]
+
+
+def secret(registry):
+    """Return the secret of a token as the registry has it now."""
+    return registry.resolve("Mail")["api_secret"].reveal()
+
+
+def change(team, text, url=None):
+    """Have alice give the token another secret, at the primary."""
+    with open_registry(at(team, "alice", url or team.plain), surroundings=team.around) as registry:
+        registry.tokens.edit("Mail", TokenEdit(fields={"api_secret": Secret(text)}))
+
+
+def test_who_only_reads_asks_the_replica_alone(team, primary, replica):
+    """A machine that has seen no more than the replica holds makes no connection to the primary."""
+    with team.open("bob") as auditor:
+        assert [view.name for view in auditor.tokens.list()]
+        assert (_connected(primary), _connected(replica)) == (0, 1)
+        assert list(auditor.history())
+        assert (_connected(primary), _connected(replica)) == (0, 1)
+    until(lambda: _connected(replica) == 0)
+
+
+def test_changes_go_to_the_primary_and_are_seen_at_once_by_who_made_them(team, primary, replica):
+    """Whoever commits reads its own commit right after, by whichever server holds it."""
+    with team.open("alice") as admin:
+        for number in range(5):
+            admin.tokens.edit("Mail", TokenEdit(fields={"api_secret": Secret(f"s{number}")}, description=f"d{number}"))
+            assert admin.tokens.show("Mail").description == f"d{number}"
+            assert secret(admin) == f"s{number}"
+        assert not admin.shred_pending
+    _reached(primary, replica)
+    assert verify_registry(team.settings("alice"), surroundings=team.around).ok
+    with team.open("pay") as app:
+        assert secret(app) == "s4"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_replica_that_lags_is_never_answered_from(team, primary, replica):
+    """Once a machine has seen a commit, it is answered from the primary until the replica has that commit, too."""
+    with team.open("pay") as app:
+        before = secret(app)
+        _standing_still(replica)
+        change(team, "newer")
+        assert secret(app) == before  # which the replica still shows, and nobody here has seen more
+    with open_registry(at(team, "pay", team.plain), surroundings=team.around) as app:
+        assert secret(app) == "newer"
+    with team.open("pay") as app:
+        for _ in range(20):
+            assert secret(app) == "newer"
+            time.sleep(0.01)
+        replica.sql("SELECT pg_wal_replay_resume()")
+        _reached(primary, replica)
+        time.sleep(0.1)
+        change(team, "by-the-replica")
+        until(lambda: secret(app) == "by-the-replica")
+    with team.open("bob") as auditor:
+        assert list(auditor.history())
+        assert _connected(primary) == 0
+
+
+def test_a_replica_is_waited_for(team, primary, replica, monkeypatch):
+    """One that is late by less than the bound answers after all, and the primary is not asked."""
+    monkeypatch.setattr(replicated, "_LAG", 30.0)
+    _standing_still(replica)
+    team.do("bob", lambda r: r.tokens.list())
+    change(team, "late")
+    with open_registry(at(team, "bob", team.plain), surroundings=team.around) as auditor:
+        seen = len(list(auditor.history()))
+    resuming = threading.Timer(0.5, replica.sql, ("SELECT pg_wal_replay_resume()",))
+    resuming.start()
+    with team.open("bob") as auditor:
+        assert len(list(auditor.history())) == seen
+        assert _connected(primary) == 0
+    resuming.join()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_replica_that_is_not_there_is_done_without(team, primary, replica):
+    """Where the replica cannot be reached, or goes away under way, the primary answers."""
+    gone = f"{team.plain}&read={quote('postgresql://postgres@127.0.0.1:1/postgres', safe='')}"
+    with open_registry(at(team, "bob", gone), surroundings=team.around) as auditor:
+        assert [view.name for view in auditor.tokens.list()]
+    with team.open("pay") as app:
+        before = secret(app)
+        replica.stop("immediate")
+        try:
+            assert secret(app) == before
+            change(team, "meanwhile")
+            assert secret(app) == "meanwhile"
+        finally:
+            replica.start()
+        _reached(primary, replica)
+        change(team, "afterwards")
+        until(lambda: secret(app) == "afterwards")
+
+
+def test_without_the_primary_it_can_be_read(team, primary, replica):
+    """Looks go on at the replica; a change ends with the error of the server that is away, and nothing is half-done."""
+    with team.open("alice") as admin:
+        before = len(list(admin.history()))
+        primary.stop("fast")
+        try:
+            assert admin.tokens.show("Mail").name == "Mail"
+            with pytest.raises(StoreUnreadable, match="cannot be reached"):
+                admin.tokens.edit("Mail", TokenEdit(fields={}, description="lost"))
+            assert len(list(admin.history())) == before
+        finally:
+            primary.start()
+        until(lambda: primary.sql("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"))
+        admin.tokens.edit("Mail", TokenEdit(fields={}, description="found"))
+        assert admin.tokens.show("Mail").description == "found"
+
+
+@pytest.mark.usefixtures("impatient", "replica")
+def test_a_replica_with_another_history_is_an_alarm(team, server):
+    """A replica is as little trusted as any database: what it holds and nobody committed is noticed, not answered."""
+    there = server.store_url(PostgresPlace(team.plain).schema)
+    team.url = team.plain
+    copied(team, there)
+    change(team, "theirs", there)
+    change(team, "theirs-too", there)
+    change(team, "ours")
+    team.do("bob", lambda r: list(r.history()))
+    team.url = f"{team.plain}&read={quote(server.url, safe='')}"
+    with pytest.raises(IntegrityError, match=r"another history|has seen"):
+        team.do("bob", lambda r: list(r.history()))
+
+
+def test_waiting_for_changes_by_a_replica(team, primary, replica):
+    """``changes`` tells of each commit once, in order, although a replica notifies nobody."""
+    found = []
+    with team.open("bob") as auditor:
+        changes = auditor.changes(timeout=20)
+        for number in range(3):
+            change(team, f"c{number}")
+            found.append(next(changes))
+        changes.close()
+    assert [one.commit for one in found] == sorted({one.commit for one in found})
+    assert _connected(primary) == 0
+
+
+WRONG = {
+    "another schema": "postgresql://a/x?schema=one&read=postgresql%3A%2F%2Fb%2Fx%3Fschema%3Dtwo",
+    "a replica of a replica": "postgresql://a/x?read=postgresql%3A%2F%2Fb%2Fx%3Fread%3Dpostgresql%253A%252F%252Fc%252Fx",
+    "no database": "postgresql://a/x?read=sqlite%3A%2F%2F%2Fx",
+}
+
+
+@pytest.mark.parametrize("url", WRONG.values(), ids=WRONG)
+def test_what_cannot_be_a_replica_is_refused(url):
+    """A URL whose ``read`` names no replica of it is an invalid value."""
+    with pytest.raises(InvalidValue):
+        parse(url)
+
+
+def test_a_replica_is_no_part_of_what_a_store_is_remembered_by():
+    """The pin of a store is the same, whichever replica it is read from; a password there counts as one."""
+    plain = "postgresql://ada@db.example.com/tokens?schema=one"
+    read = f"{plain}&read={quote('postgresql://ada:hunter2@replica.example.com/tokens?sslmode=disable', safe='')}"
+    target = parse(read)
+    assert target.url == parse(plain).url
+    assert target.has_password
+    assert "hunter2" not in repr(target) + target.url
+    assert target.replica is not None
+    assert target.replica.schema == "one"
+    assert "connect_timeout=2" in target.replica.conninfo
+
+
+# Promotion
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from registry import Surroundings, TokenEdit, RegistryError, load_settings, open_registry
+home, url = sys.argv[1:]
+settings = load_settings({"home": home, "url": url}, {})
+with open_registry(settings, surroundings=Surroundings(clock=lambda: datetime(2027, 2, 1, tzinfo=UTC))) as registry:
+    number = 0
+    while True:
+        number += 1
+        try:
+            registry.tokens.edit("Mail", TokenEdit(fields={}, description=f"d{number}"))
+            print("made", number, flush=True)
+        except RegistryError as error:
+            print("failed", number, type(error).__name__, flush=True)
+"""
+
+
+def test_promotion_loses_no_acknowledged_commit(team):
+    """With a synchronous standby all that was acknowledged outlives its primary, and clients go on by themselves."""
+    with private("wal_level = replica") as first, private(standby_of=first, synchronous=True) as second:
+        schema = first.schema()
+        hosts, ports = "127.0.0.1,127.0.0.1", f"{first.port},{second.port}"
+        team.around = Surroundings(clock=Clock(datetime(2027, 2, 1, tzinfo=UTC)), host="later", client="later/1")
+        team.move(f"postgresql://postgres@/postgres?host={hosts}&port={ports}&schema={schema}&sslmode=disable")
+        app = team.open("pay")
+        assert app.resolve("Mail").fields
+        arguments = [sys.executable, "-c", WRITER, str(team.root / "alice"), team.url]
+        writing = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": ":".join(sys.path)})
+        try:
+            lines = [writing.stdout.readline() for _ in range(20)]
+            first.kill()
+            second.promote()
+            while len([line for line in lines if line.startswith("made")]) < 60:
+                lines.append(writing.stdout.readline())
+        finally:
+            writing.kill()
+            lines += writing.stdout.readlines()
+        assert app.resolve("Mail").fields
+        app.close()
+        made = [line.split()[1] for line in lines if line.startswith("made")]
+        there = [entry for entry in team.do("bob", lambda r: list(r.history())) if entry.event == "token.described"]
+        described = [entry.detail["description"] for entry in there]
+        assert [f"d{number}" for number in made if f"d{number}" not in described] == []
+        assert len(described) == len(set(described))
+        assert any(line.startswith("failed") for line in lines)
+        assert verify_registry(team.settings("alice"), surroundings=team.around).ok
+        assert place_of(team.settings("alice")).url.startswith("postgresql://127.0.0.1,127.0.0.1:")
