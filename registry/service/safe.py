@@ -46,7 +46,11 @@ class Safe:
         return BoxPlace(self._ledger.registry, token, revision)
 
     def open(self, row: TokenRow) -> Credentials:
-        """Return the present credentials of a row; ``NotPermitted`` without the key of its scope."""
+        """Return the present credentials of a row; ``NotPermitted`` without the key of its scope.
+
+        ``StoreMoved`` if the registry goes on elsewhere: they may have been replaced there.
+        """
+        self._ledger.check_home()
         wrapped = row.wrapped
         if wrapped is None:
             raise IntegrityError(f"the data key of the token {row.token} is missing", "restore the store from a backup")

@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 
 from registry import Asked, Identity, NewToken, NotFound, NotPermitted, Registry, TokenEdit, Wanted
+from registry.service import moving
 from tests.members.team import fields
 
 READERS = frozenset({"admin", "auditor"})
@@ -23,6 +24,13 @@ def new_token(name: str) -> NewToken:
 def public():
     """Return the public half of a new identity."""
     return Identity.generate("dora").public
+
+
+def reopened(registry):
+    """Have the registry be moved, where the member may do that, and go on here after all."""
+    if registry._ledger.member.role == "admin":
+        moving._commit(registry._ledger, "a" * 32, "elsewhere", None)
+    registry.reopen()
 
 
 OPERATIONS: dict[str, tuple[Callable[[Registry], object], frozenset[str]]] = {
@@ -65,12 +73,13 @@ OPERATIONS: dict[str, tuple[Callable[[Registry], object], frozenset[str]]] = {
     "auth": (lambda r: r.auth("Mail"), ALL),
     "changes": (lambda r: list(r.changes(timeout=0)), ALL),
     "token_watch": (lambda r: r.token_watch([Asked(name="Mail")]).close(), USERS),
+    "reopen": (reopened, ADMINS),
     "log.checkpoint": (lambda r: r.log.checkpoint(), ALL),
     "log.proof": (lambda r: r.log.proof(0), ALL),
     "log.consistency": (lambda r: r.log.consistency(1, 2), ALL),
     "log.check": (lambda r: r.log.check(r.log.checkpoint().signed.encode()), ALL),
 }
-NO_OPERATIONS = {"close", "registry_id", "require", "shred_pending"}
+NO_OPERATIONS = {"close", "is_away", "registry_id", "require", "shred_pending"}
 
 
 def contents_of(team):

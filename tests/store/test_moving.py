@@ -15,6 +15,7 @@ from registry import (
     StoreMoved,
     Surroundings,
     TokenEdit,
+    Wanted,
     back_up_store,
     copy_store,
     join,
@@ -83,6 +84,8 @@ def test_nothing_is_handed_out_in_the_old_place(team, target):
             lambda: admin.resolve("Mail"),
             lambda: admin.tokens.reveal("Mail", "api_secret"),
             lambda: app.tokens.reveal("Mail", "api_secret"),
+            lambda: admin.tokens.test("Mail"),
+            lambda: app.tokens.run([Wanted(name="Mail")]),
         ):
             with pytest.raises(StoreMoved):
                 asked()
