@@ -29,6 +29,9 @@ _PATIENCE = 30.0
 _STANDBY = "standby"
 _MODES = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 _QUICK = ("listen_addresses = '127.0.0.1'", "fsync = off", "shared_buffers = 16MB", "max_connections = 40")
+_IN_A_ROOM = ["unshare", "--mount", "--map-current-user", "--keep-caps", "sh", "-c"]
+"""Begins a command in a namespace of its own, in which it may mount: nobody else sees that, and it takes no root."""
+_IN_A_ROOM.append('mkdir "$0" && mount -t tmpfs -o "size=$1,mode=700" none "$0" && shift && exec "$@"')
 _kept = ExitStack()
 """What lasts as long as this process."""
 atexit.register(_kept.close)
@@ -95,9 +98,11 @@ def _started(folder: Path, *, lasting: bool) -> Iterator[Server]:
 class Private(Server):
     """A server of a test's own, which it may stop, freeze, crash and promote. ``url`` goes through a socket."""
 
-    def __init__(self, folder: Path, settings: Sequence[str]) -> None:
+    def __init__(self, folder: Path, settings: Sequence[str], room: str | None) -> None:
         self.folder = folder
         self.data = folder / "data"
+        self.room = folder / "room"
+        self._within = [*_IN_A_ROOM, str(self.room), room] if room else []
         self.log = folder / "log"
         self.port = 0
         self._settings = settings
@@ -128,7 +133,11 @@ class Private(Server):
         """Start the server, and wait until it lets clients in."""
         with self.log.open("ab") as log:
             self._postmaster = subprocess.Popen(
-                [_binaries() / "postgres", "-D", self.data], stdout=log, stderr=log, cwd="/", **_as_its_user()
+                [*self._within, _binaries() / "postgres", "-D", self.data],
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                **_as_its_user(),
             )
         deadline = time.monotonic() + _PATIENCE
         while not self._ready():
@@ -204,13 +213,16 @@ class Private(Server):
 
 
 @contextmanager
-def private(*settings: str, standby_of: Private | None = None, synchronous: bool = False) -> Iterator[Private]:
+def private(
+    *settings: str, standby_of: Private | None = None, synchronous: bool = False, room: str | None = None
+) -> Iterator[Private]:
     """Have a server of one's own run with some lines of configuration; at the end neither it nor a file of it is left.
 
     A standby streams from its primary; each commit there waits for a ``synchronous`` one from now on.
+    New tables lie in a filesystem of as much ``room`` as is said, which is gone when the server stops.
     """
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
-        server = Private(Path(folder), settings)
+        server = Private(Path(folder), settings, room)
         user = _as_its_user()
         if user:
             shutil.chown(folder, user["user"])
@@ -226,9 +238,23 @@ def private(*settings: str, standby_of: Private | None = None, synchronous: bool
             server.start()
             if standby_of is not None:
                 _follow(standby_of, synchronous=synchronous)
+            if room is not None:
+                server.sql(f"CREATE TABLESPACE room LOCATION '{server.room}'")
+                server.sql("ALTER DATABASE postgres SET default_tablespace = room")
             yield server
         finally:
             server.end()
+
+
+def has_rooms() -> bool:
+    """Return whether this machine lets the server's user mount a filesystem that nobody else sees."""
+    _template()
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        Path(folder).chmod(0o777)
+        tried = subprocess.run(
+            [*_IN_A_ROOM, f"{folder}/room", "1m", "true"], check=False, capture_output=True, cwd="/", **_as_its_user()
+        )
+        return tried.returncode == 0
 
 
 def _follow(primary: Private, *, synchronous: bool) -> None:

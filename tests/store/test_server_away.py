@@ -124,7 +124,7 @@ def test_a_running_app_goes_on_over_restarts(filled, server):
 def test_what_is_asked_while_the_server_is_away_ends_with_10(filled, founded, around, server, cli):
     """Reading and changing are refused in one line while it is away; afterwards everything is as it was."""
     filled.resolve("Zoom")
-    before = log_of(server)
+    before = filled.tokens.show("Zoom")
     server.stop()
     for words in (("list",), ("edit", "Zoom", "--description", "lost"), ("verify",), ("run", "Zoom", "--", "true")):
         ran = cli(*words)
@@ -139,9 +139,8 @@ def test_what_is_asked_while_the_server_is_away_ends_with_10(filled, founded, ar
         with pytest.raises(StoreUnreadable, match="nothing listens there"):
             use()
     server.start()
-    assert log_of(server) == before
+    assert filled.tokens.show("Zoom") == before
     assert filled.resolve("Zoom")["api_secret"].reveal() == OLD
-    assert filled.tokens.show("Zoom").description == ""
     assert verify_registry(founded, surroundings=around).ok
     assert filled.tokens.edit("Zoom", edit(description="made")).changed
 
