@@ -127,7 +127,7 @@ class Private(Server):
         file = self.data / name
         file.touch(0o600)
         file.write_bytes(content)
-        _give(file)
+        give(file)
 
     def reload(self, *lines: str) -> None:
         """Add lines to the settings, and have the server read them."""
@@ -142,7 +142,7 @@ class Private(Server):
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                **_as_its_user(),
+                **as_its_user(),
             )
         deadline = time.monotonic() + _PATIENCE
         while not self._ready():
@@ -205,7 +205,7 @@ class Private(Server):
         """Let no process of the server write a file beyond a size, until it is started anew."""
         limit = ["prlimit", f"--fsize={size}", "--pid"]  # a root that may little cannot limit another user's
         for process in self.processes():
-            subprocess.run([*limit, str(process.pid)], check=_lives(process), cwd="/", **_as_its_user())
+            subprocess.run([*limit, str(process.pid)], check=_lives(process), cwd="/", **as_its_user())
 
     def promote(self) -> None:
         """Make a standby a primary, and wait until it takes changes."""
@@ -233,9 +233,9 @@ def private(
     """
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
         server = Private(Path(folder), settings, room, binaries or _binaries())
-        user = _as_its_user()
+        user = as_its_user()
         template = _template(server.binaries)
-        _give(folder)
+        give(folder)
         if standby_of is None:
             subprocess.run(["cp", "-Rp", template, server.data], check=True, cwd="/", **user)
         else:
@@ -262,7 +262,7 @@ def has_rooms() -> bool:
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         Path(folder).chmod(0o777)
         tried = subprocess.run(
-            [*_IN_A_ROOM, f"{folder}/room", "1m", "true"], check=False, capture_output=True, cwd="/", **_as_its_user()
+            [*_IN_A_ROOM, f"{folder}/room", "1m", "true"], check=False, capture_output=True, cwd="/", **as_its_user()
         )
         return tried.returncode == 0
 
@@ -309,14 +309,14 @@ def _binaries() -> Path:
     return Path(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION])
 
 
-def _as_its_user() -> dict[str, Any]:
+def as_its_user() -> dict[str, Any]:
     """Return how a program is run that refuses root: as the user that the package makes for that."""
     return {"user": "pgserver", "group": "pgserver", "extra_groups": []} if os.geteuid() == 0 else {}
 
 
-def _give(path: "str | Path") -> None:
+def give(path: "str | Path") -> None:
     """Make a file or folder that of the server's user."""
-    if user := _as_its_user():
+    if user := as_its_user():
         shutil.chown(path, user["user"], user["group"])
 
 
@@ -326,9 +326,9 @@ def _template(binaries: Path) -> Path:
     folder = _kept.enter_context(tempfile.TemporaryDirectory(prefix="pg-"))
     if binaries != _binaries():
         _template(_binaries())  # makes the user
-        _give(folder)
+        give(folder)
         made = [binaries / "initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync"]
-        subprocess.run([*made, folder], check=True, stdout=subprocess.DEVNULL, cwd="/", **_as_its_user())
+        subprocess.run([*made, folder], check=True, stdout=subprocess.DEVNULL, cwd="/", **as_its_user())
         return Path(folder)
     _package().get_server(folder, start=False).ensure_pgdata_inited()
     return Path(folder)

@@ -126,7 +126,12 @@ def test_what_is_asked_while_the_server_is_away_ends_with_10(filled, founded, ar
     filled.resolve("Zoom")
     before = filled.tokens.show("Zoom")
     server.stop()
-    for words in (("list",), ("edit", "Zoom", "--description", "lost"), ("verify",), ("run", "Zoom", "--", "true")):
+    for words in (
+        ("list",),
+        ("edit", "Zoom", "--description", "lost"),
+        ("verify",),
+        ("reveal", "Zoom", "--field", "api_key"),
+    ):
         ran = cli(*words)
         assert (ran.code, ran.out) == (10, ""), ran
         assert "cannot be reached: nothing listens there" in ran.err

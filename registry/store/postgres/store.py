@@ -104,8 +104,8 @@ class PostgresStore(Store):
         """Remove a store that was made but never got its first commit."""
         with suppress(RegistryError):
             if self.schema != self._at.schema and not self._closed:
-                self._execute("SET lock_timeout = '2s'")
-                self._execute(f'DROP SCHEMA IF EXISTS "{self.schema}" CASCADE')
+                drop = f'DROP SCHEMA IF EXISTS "{self.schema}" CASCADE'
+                self._execute(f"BEGIN; SET LOCAL lock_timeout = '2s'; {drop}; COMMIT")
         self.close()
 
     # Reading
