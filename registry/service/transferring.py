@@ -152,7 +152,7 @@ class Transfer:
                 self._pages.fill(made, source, self._step(1))
             else:
                 copy_rows(source, made, leave_out=() if self._with_keys else KEYS, progress=self._step(1))
-        if not self._pages and not made.shred():
+        if not self._pages and not made.forget():
             raise StoreBusy("other programs hold the copy", "try again")
         return newest
 

@@ -357,18 +357,15 @@ class PostgresStore(Store):
         ((done,),) = self._rows("SELECT MAX(commit_number) FROM shreddings")
         return done is None or done < head.number
 
-    def shred(self, *, wait: bool = True) -> bool:
+    def forget(self, *, wait: bool = True) -> bool:
         """Write the tables of keys anew, so that their files hold none that was overwritten; return whether that is so.
 
-        It raises nothing: the commit that asks for it stands, and its mark lets the next command try again.
+        A lock that is not had, and a row that somebody may still look at, are no errors.
         """
-        try:
-            head = self.head()
-            kept = [table for table in ("data_keys", "tokens") if not self._rewritten(table, wait=wait)]
-            if not kept and head is not None:
-                self._rows("INSERT INTO shreddings VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", (head.number,))
-        except RegistryError:
-            return False
+        head = self.head()
+        kept = [table for table in ("data_keys", "tokens") if not self._rewritten(table, wait=wait)]
+        if not kept and head is not None:
+            self._rows("INSERT INTO shreddings VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", (head.number,))
         return not kept
 
     def _rewritten(self, table: str, *, wait: bool) -> bool:
