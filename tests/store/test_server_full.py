@@ -87,7 +87,7 @@ def test_a_founding_on_a_full_disk_leaves_nothing(server, tmp_path, store_url):
 
 def test_a_write_ahead_log_that_cannot_grow(filled, founded, around, server):
     """Where the server cannot write its log (RLIMIT_FSIZE) it crashes: a change ends with 10, whole or not there."""
-    before = log_of(server)
+    before, filled._ledger.store._wait = log_of(server), 0.2
     server.limit_files(1_000_000)  # it stands further on in its segment already
     with pytest.raises((StoreUnreadable, OutcomeUnknown)):
         filled.tokens.edit("Zoom", edit(description="lost?"))

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _TRY = 1.0
 """Seconds for which one stands in the server's queue before looking at what the others have committed meanwhile."""
+_AGAIN = 0.1
+"""Seconds after which a server that was lost within a commit is looked for once more."""
 _BELIEVED = 1.0
 """Seconds for which nothing was committed because the server tells of nothing."""
 _VACUUM_WAIT = 2.0
@@ -335,15 +337,23 @@ class PostgresStore(Store):
 
     def _look_for(self, written: Written) -> None:
         """Return if a commit is there whose answer was lost; the error says that it is not, or that nobody can tell."""
-        try:
-            # The server may not have noticed yet: as long as the transaction is undecided, it holds the turn.
-            self._take_turn(None)
-            made = self.commit(written.commit.number)
-        except RegistryError:
-            raise OutcomeUnknown(
-                f"the server of {self.place} was lost before it had answered: nobody knows whether the change was made",
-                "look at 'history' before you repeat it",
-            ) from None
+        until = time.monotonic() + self._wait
+        while True:
+            try:
+                # The server may not have noticed yet: as long as the transaction is undecided, it holds the turn.
+                self._take_turn(None)
+                made = self.commit(written.commit.number)
+                break
+            except RegistryError:
+                self._turning = False
+                self._let_go()
+                if time.monotonic() > until:
+                    raise OutcomeUnknown(
+                        f"the server of {self.place} was lost before it had answered:"
+                        " nobody knows whether the change was made",
+                        "look at 'history' before you repeat it",
+                    ) from None
+            time.sleep(_AGAIN)  # it may restart, or another take its place
         if made != written.commit:
             raise StoreUnreadable(f"the server of {self.place} was lost; nothing was changed", "try again")
 
