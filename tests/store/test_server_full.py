@@ -73,6 +73,18 @@ def test_a_disk_that_is_full(filled, founded, around, server):
 
 
 @SMALL
+def test_shredding_without_room_stays_pending(filled, server):
+    """A change that found room stands, and is shredded as soon as there is room for the tables once more."""
+    fill_up(server)
+    assert filled.tokens.edit("Zoom", edit(fields=fields("made"))).changed  # the pages that there are have room for it
+    assert filled.shred_pending
+    server.sql("DROP TABLE ballast")
+    assert filled.tokens.edit("Zoom", edit(description="in room")).changed
+    assert not filled.shred_pending
+    assert filled.resolve("Zoom")["api_secret"].reveal() == "made"
+
+
+@SMALL
 def test_a_founding_on_a_full_disk_leaves_nothing(server, tmp_path, store_url):
     """The command says what is missing and ends with 10, and there is neither a registry nor a part of one."""
     fill_up(server)
