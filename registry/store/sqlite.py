@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from registry.domain.events import Event
-from registry.errors import AlreadyExists, IntegrityError, InvalidValue, StoreBusy, StoreUnreadable, Unusable
+from registry.errors import AlreadyExists, IntegrityError, InvalidValue, StoreBusy, StoreUnreadable
 from registry.store import schema
 from registry.store.connection import BUSY_TIMEOUT, connect, file_of, header_of, lock_again, placeholders, unusable
 from registry.store.contents import Contents
@@ -265,16 +265,11 @@ class SQLiteStore(Store):
         head = newest or self.head()
         return head is not None and head.shred_due
 
-    def shred(self, *, wait: bool = True) -> bool:
-        """Empty the write-ahead log, so that no file holds an overwritten key; return whether nothing held it up.
-
-        It raises nothing: the commit that asks for it stands, and its mark lets the next command try again.
-        """
+    def forget(self, *, wait: bool = True) -> bool:
+        """Empty the write-ahead log, so that no file holds an overwritten key; return whether nobody held it up."""
         try:
             self._rows(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000 if wait else 0}")
             held_up, left, _ = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]
-        except Unusable:
-            return False
         finally:
             self._rows(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000}")
         return (held_up, left) == (0, 0)

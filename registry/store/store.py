@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from registry.domain.events import Event
-from registry.errors import IntegrityError
+from registry.errors import IntegrityError, RegistryError
 from registry.store.rows import (
     Commit,
     CommitColumns,
@@ -155,11 +155,18 @@ class Store(ABC):
         """Return whether overwritten keys may still stand in the store's files; ``newest`` is the head, if known."""
 
     @abstractmethod
+    def forget(self, *, wait: bool = True) -> bool:
+        """Have the files forget what was overwritten; return whether no other program held it up."""
+
     def shred(self, *, wait: bool = True) -> bool:
         """Have the files forget what was overwritten; return whether nothing held it up.
 
         It raises nothing: the commit that asks for it stands, and its mark lets the next command try again.
         """
+        try:
+            return self.forget(wait=wait)
+        except RegistryError:
+            return False
 
     @abstractmethod
     def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:

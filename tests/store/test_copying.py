@@ -264,6 +264,26 @@ def test_a_copy_ends_with_the_newest_commit(team, target, monkeypatch):
         place_of(at(team, "bob", target)).open()
 
 
+def test_a_copy_of_what_was_damaged_meanwhile_says_so(team, target, monkeypatch):
+    """What is wrong with the rows that were copied is an integrity failure, never somebody in the way."""
+
+    def damaged(source, store, **_):
+        table = source.table
+        monkeypatch.setattr(
+            source, "table", lambda name: map(spoilt, table(name)) if name == "commits" else table(name)
+        )
+        copy_rows(source, store)
+
+    def spoilt(row):
+        return tuple("yesterday" if isinstance(value, str) and value.endswith("Z") else value for value in row)
+
+    monkeypatch.setattr(transferring, "copy_rows", damaged)
+    with pytest.raises(IntegrityError, match="commit"):
+        copied(team, target)
+    with pytest.raises(StoreMissing):
+        place_of(at(team, "alice", target)).open()
+
+
 def test_two_that_are_made_at_once_are_two(target, team):
     """What was left by a process that was killed is in nobody's way, whatever its number was."""
     place = place_of(at(team, "alice", target))
@@ -307,7 +327,7 @@ MOMENTS = {
     "sqlite": {
         "made": ("registry.store.sqlite", "SQLiteStore.take", "1"),
         "half full": ("registry.store.sqlite", "SQLiteStore.take", "4"),
-        "full": ("registry.store.sqlite", "SQLiteStore.shred", "2"),
+        "full": ("registry.store.sqlite", "SQLiteStore.forget", "2"),
         "verifying": ("registry.service.transferring", "Verifier.run", "2"),
         "verified": ("registry.store.sqlite", "SQLitePlace.settle", "1"),
         "pinned": ("registry.store.sqlite", "os.link", "1"),

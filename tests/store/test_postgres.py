@@ -149,7 +149,7 @@ def test_a_commit_that_is_undecided_is_waited_for(filled, server, schema):
 def test_where_nobody_can_look_that_is_said(filled, monkeypatch):
     """Where the server stays away nobody knows whether the change was made, and the message says so."""
     store = filled._ledger.store
-    store._connection = Silent(store._connection, made=True)
+    store._connection, store._wait = Silent(store._connection, made=True), 0.2
     gone = StoreUnreadable("the server cannot be reached")
     monkeypatch.setattr(PostgresPlace, "connect", lambda _: (_ for _ in ()).throw(gone))
     with pytest.raises(OutcomeUnknown, match="nobody knows whether the change was made"):

@@ -217,6 +217,15 @@ def test_servers_that_differ_are_remembered_apart():
     assert len({PostgresPlace(url).url for url in urls}) == len(urls)
 
 
+def test_how_a_role_wants_names_written_changes_no_schema(founded, around, tmp_path):
+    """What the server says of a schema is asked for in one form, whatever the role has set for itself."""
+    url = f"{founded.url.value}&options=-c%20quote_all_identifiers%3Don"
+    settings = load_settings({"home": founded.home.value, "url": url}, {})
+    with open_registry(settings, surroundings=around) as opened:
+        assert opened._ledger.store._rows("SHOW quote_all_identifiers") == [("on",)], "the session is as it was"
+    assert verify_registry(settings, surroundings=around).ok
+
+
 class Lost:
     """A connection whose server is lost at the end of a transaction, after it was carried out, or before."""
 

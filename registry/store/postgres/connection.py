@@ -95,6 +95,8 @@ def _named(error: Exception) -> str:
 _REASONS = {
     "password authentication failed": "it does not accept the password",
     "no password supplied": "it asks for a password, which PGPASSFILE can give",
+    "does not match host name": "its certificate is for another name",
+    "root certificate file": "there is no file of authorities where sslrootcert says",
     "certificate": "its certificate is not one that this machine trusts",
     "SSL": "there is no TLS as it was asked for",
     "could not translate host name": "its name is not known",

@@ -18,7 +18,8 @@ from registry.store.postgres.url import Target, parse
 from registry.store.rows import LoggedCommit
 from registry.store.store import Store
 
-_LOCK_WAIT = "SET lock_timeout = '5s'"
+_LOCK_WAIT = "SET LOCAL lock_timeout = '5s'"
+"""For one transaction: behind a pooler the session is another one's afterwards."""
 
 
 class PostgresPlace(Place):
@@ -121,8 +122,8 @@ class PostgresPlace(Place):
         assert isinstance(store, PostgresStore)  # noqa: S101 - as ``create`` made it
         made, connection = store.head(), store._connection  # noqa: SLF001 - as above
         try:
-            connection.execute(_LOCK_WAIT)
             with connection.transaction():
+                connection.execute(_LOCK_WAIT)
                 connection.execute(f'ALTER SCHEMA "{store.schema}" RENAME TO "{self.schema}"'.encode())
                 pin()
         except (psycopg.errors.DuplicateSchema, psycopg.errors.UniqueViolation):

@@ -84,7 +84,10 @@ def statements(schema: str) -> str:
 
 
 CATALOG = r"""
-WITH space AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %(schema)s),
+WITH space AS (
+    SELECT oid FROM pg_catalog.pg_namespace
+    WHERE nspname = %(schema)s AND pg_catalog.set_config('quote_all_identifiers', 'off', true) = 'off'
+),
 parts AS (
     SELECT CASE relkind WHEN 'r' THEN 'table ' WHEN 'i' THEN 'index ' ELSE relkind::text || ' ' END || relname AS named,
         CASE WHEN relrowsecurity THEN 'row security' WHEN relispartition THEN 'partition' ELSE 'plain' END AS said
@@ -114,7 +117,10 @@ parts AS (
 )
 SELECT named || ': ' || said FROM parts ORDER BY 1
 """
-"""Asks for all that stands in a schema, a line for each part."""
+"""Asks for all that stands in a schema, a line for each part.
+
+Names stand in quotes only where they must, whatever the role has set: for this statement or transaction alone.
+"""
 
 _EXPECTED = frozenset(
     """column commits.at: text not null C

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _TRY = 1.0
 """Seconds for which one stands in the server's queue before looking at what the others have committed meanwhile."""
+_AGAIN = 0.1
+"""Seconds after which a server that was lost within a commit is looked for once more."""
 _BELIEVED = 1.0
 """Seconds for which nothing was committed because the server tells of nothing."""
 _VACUUM_WAIT = 2.0
@@ -104,8 +106,8 @@ class PostgresStore(Store):
         """Remove a store that was made but never got its first commit."""
         with suppress(RegistryError):
             if self.schema != self._at.schema and not self._closed:
-                self._execute("SET lock_timeout = '2s'")
-                self._execute(f'DROP SCHEMA IF EXISTS "{self.schema}" CASCADE')
+                drop = f'DROP SCHEMA IF EXISTS "{self.schema}" CASCADE'
+                self._execute(f"BEGIN; SET LOCAL lock_timeout = '2s'; {drop}; COMMIT")
         self.close()
 
     # Reading
@@ -335,15 +337,23 @@ class PostgresStore(Store):
 
     def _look_for(self, written: Written) -> None:
         """Return if a commit is there whose answer was lost; the error says that it is not, or that nobody can tell."""
-        try:
-            # The server may not have noticed yet: as long as the transaction is undecided, it holds the turn.
-            self._take_turn(None)
-            made = self.commit(written.commit.number)
-        except RegistryError:
-            raise OutcomeUnknown(
-                f"the server of {self.place} was lost before it had answered: nobody knows whether the change was made",
-                "look at 'history' before you repeat it",
-            ) from None
+        until = time.monotonic() + self._wait
+        while True:
+            try:
+                # The server may not have noticed yet: as long as the transaction is undecided, it holds the turn.
+                self._take_turn(None)
+                made = self.commit(written.commit.number)
+                break
+            except RegistryError:
+                self._turning = False
+                self._let_go()
+                if time.monotonic() > until:
+                    raise OutcomeUnknown(
+                        f"the server of {self.place} was lost before it had answered:"
+                        " nobody knows whether the change was made",
+                        "look at 'history' before you repeat it",
+                    ) from None
+            time.sleep(_AGAIN)  # it may restart, or another take its place
         if made != written.commit:
             raise StoreUnreadable(f"the server of {self.place} was lost; nothing was changed", "try again")
 
@@ -357,18 +367,15 @@ class PostgresStore(Store):
         ((done,),) = self._rows("SELECT MAX(commit_number) FROM shreddings")
         return done is None or done < head.number
 
-    def shred(self, *, wait: bool = True) -> bool:
+    def forget(self, *, wait: bool = True) -> bool:
         """Write the tables of keys anew, so that their files hold none that was overwritten; return whether that is so.
 
-        It raises nothing: the commit that asks for it stands, and its mark lets the next command try again.
+        A lock that is not had, and a row that somebody may still look at, are no errors.
         """
-        try:
-            head = self.head()
-            kept = [table for table in ("data_keys", "tokens") if not self._rewritten(table, wait=wait)]
-            if not kept and head is not None:
-                self._rows("INSERT INTO shreddings VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", (head.number,))
-        except RegistryError:
-            return False
+        head = self.head()
+        kept = [table for table in ("data_keys", "tokens") if not self._rewritten(table, wait=wait)]
+        if not kept and head is not None:
+            self._rows("INSERT INTO shreddings VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", (head.number,))
         return not kept
 
     def _rewritten(self, table: str, *, wait: bool) -> bool:
