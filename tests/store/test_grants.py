@@ -94,7 +94,7 @@ def test_the_owner_shreds_what_an_admin_may_not(shared, monkeypatch):
         shared.connect("owner") as connection,
     ):  # an older server knows no such word
         connection.execute(f'REVOKE MAINTAIN ON "{shared.schema}".tokens FROM "{shared.roles["carol"]}"'.encode())
-    monkeypatch.setattr("registry.store.postgres.store._VACUUM_WAIT", 60.0)
+    monkeypatch.setattr("registry.store.postgres.shredding._WAIT", 60.0)
     begun = time.monotonic()
     with shared.open("carol") as opened:
         opened.tokens.edit("Mail", TokenEdit(fields=fields("newer")))

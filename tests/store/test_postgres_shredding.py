@@ -1,7 +1,7 @@
 """Shredding in PostgreSQL: what the server's own files hold after a key was overwritten."""
 
 from registry import diagnose, open_registry
-from registry.store.postgres import store as postgres_store
+from registry.store.postgres import shredding
 from tests.service.attacks import OLD, edit, fields, token
 
 ENGINE = "postgres"
@@ -64,7 +64,7 @@ def test_what_somebody_still_looks_at_is_pending(filled, server, schema, founded
 
 def test_a_table_that_is_in_use_is_waited_for_but_not_for_long(filled, server, schema, monkeypatch):
     """Who reads the table of keys for long does not hold up the change, which leaves its shredding pending."""
-    monkeypatch.setattr(postgres_store, "_VACUUM_WAIT", 0.2)
+    monkeypatch.setattr(shredding, "_WAIT", 0.2)
     with server.connect() as reader, reader.transaction():
         reader.execute(f'SELECT 1 FROM "{schema}".data_keys')
         assert filled.tokens.edit("Zoom", edit(fields=fields("second"))).changed

@@ -1,7 +1,7 @@
 """Writing: the recorder of ``eventsourcing`` for PostgreSQL, extended so that one transaction holds a whole commit."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import psycopg
@@ -98,15 +98,16 @@ class CommitRecorder(PostgresApplicationRecorder):
         events = [Stored(str(e.originator_id), e.originator_version, e.topic, e.state) for e in stored_events]
         commit = placed(commit, events)
         into.append(assemble(commit, events, _Reader(cursor)))
-        cursor.executemany(
-            _PUT_EVENT,
-            [
-                (event.originator_id, event.originator_version, event.topic, event.state, position, commit.number)
-                for position, event in enumerate(events, commit.start)
-            ],
-        )
-        write_log(cursor, into[-1])
-        write_rows(cursor, commit)
+        with self._connection.pipeline() if psycopg.Pipeline.is_supported() else nullcontext():
+            cursor.executemany(
+                _PUT_EVENT,
+                [
+                    (event.originator_id, event.originator_version, event.topic, event.state, position, commit.number)
+                    for position, event in enumerate(events, commit.start)
+                ],
+            )
+            write_log(cursor, into[-1])
+            write_rows(cursor, commit)
         return list(range(commit.start + 1, commit.start + 1 + len(events)))
 
 

@@ -6,11 +6,11 @@ before. For that it is waited for a little, then the primary answers, and goes o
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from registry.domain.events import Event
-from registry.errors import RegistryError, Unusable
+from registry.errors import Unusable
 from registry.store.contents import Contents
 from registry.store.postgres.store import PostgresStore
 from registry.store.rows import Commit, LoggedCommit, Written
@@ -223,8 +223,6 @@ class ReplicatedStore(Store):
         """
         return (self._chosen or self._primary or self._answering()).shred_pending(newest)
 
-    def shred(self, *, wait: bool = True) -> bool:
+    def forget(self, *, wait: bool = True) -> bool:
         """Have the primary's files forget what was overwritten; return whether nothing held it up."""
-        with suppress(RegistryError):
-            return self._writing().shred(wait=wait)
-        return False
+        return self._writing().forget(wait=wait)

@@ -1,10 +1,15 @@
 """Writing a table anew, so that its files hold nothing that was overwritten or deleted."""
 
 import re
+import time
+from collections.abc import Callable
 
 from psycopg import errors
 
 from registry.store.postgres.connection import Connection
+
+_WAIT = 2.0
+_STEP = 0.05
 
 
 def write_anew(connection: Connection, schema: str, table: str) -> int | None:
@@ -24,3 +29,13 @@ def write_anew(connection: Connection, schema: str, table: str) -> int | None:
     finally:
         connection.remove_notice_handler(hear)
     return told[0] if told else None
+
+
+def rewritten(anew: Callable[[], int | None], *, wait: bool) -> bool:
+    """Have a table written anew, trying for a while if others read it; return whether nothing is left that was."""
+    until = time.monotonic() + (_WAIT if wait else 0)
+    while True:
+        kept = anew()
+        if kept is not None or time.monotonic() > until:
+            return kept == 0
+        time.sleep(_STEP)

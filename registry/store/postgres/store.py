@@ -22,7 +22,8 @@ from registry.errors import OutcomeUnknown, RegistryError, StoreBusy, StoreUnrea
 from registry.store.contents import Contents
 from registry.store.postgres.connection import Connection, answer, is_lost, unusable
 from registry.store.postgres.dialect import dialect
-from registry.store.postgres.shredding import write_anew
+from registry.store.postgres.shredding import rewritten, write_anew
+from registry.store.postgres.turns import Queue
 from registry.store.raw import COLUMNS
 from registry.store.rows import Commit, LoggedCommit, Written
 from registry.store.store import Store
@@ -31,14 +32,10 @@ if TYPE_CHECKING:
     from registry.store.postgres.place import PostgresPlace
     from registry.store.postgres.recorder import CommitWriter
 
-_TRY = 1.0
-"""Seconds for which one stands in the server's queue before looking at what the others have committed meanwhile."""
 _AGAIN = 0.1
 """Seconds after which a server that was lost within a commit is looked for once more."""
 _BELIEVED = 1.0
 """Seconds for which nothing was committed because the server tells of nothing."""
-_VACUUM_WAIT = 2.0
-_VACUUM_STEP = 0.05
 _NEWEST = "SELECT signature, size FROM commits ORDER BY number DESC LIMIT 1"
 _LOOK = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _NAME = b"newest_commit"
@@ -60,7 +57,7 @@ class PostgresStore(Store):
         self._shown: int | None = None
         """The version that a snapshot shows, once it was asked."""
         self._made: int | None = None
-        """The version as of one's own commit in this turn: what others commit behind it is news."""
+        """The version as of the beginning of one's turn, or one's own commit in it: what others commit then is news."""
         self._writing: tuple[Connection, CommitWriter] | None = None
         self._channel = f"{place.schema}.commits"
         self._asking: PGconn | None = None
@@ -71,6 +68,7 @@ class PostgresStore(Store):
         """Whether it has told of one since the version was last asked for, which was at:"""
         self._asked_at = 0.0
         self._process = os.getpid()
+        self._queue = Queue(place, schema)
         self._connection = place.connect()
 
     def again(self) -> "PostgresStore":
@@ -91,6 +89,7 @@ class PostgresStore(Store):
         """Close the connection; what was made before a fork is the parent's."""
         self._closed = True
         if os.getpid() == self._process:
+            self._queue.close()
             self._connection.close()
 
     @contextmanager
@@ -266,26 +265,32 @@ class PostgresStore(Store):
             self._let_go()
 
     def _take_turn(self, meanwhile: Callable[[], None] | None) -> None:
-        until = time.monotonic() + self._wait
-        begin = (
-            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {round(min(_TRY, self._wait) * 1000)};"
-            f' LOCK TABLE "{self.schema}".turns IN EXCLUSIVE MODE'
-        )
-        while True:
+        until, lost = time.monotonic() + self._wait, False
+
+        def look(other: Connection) -> None:
+            assert meanwhile is not None  # noqa: S101 - who has nothing to do meanwhile is not called
+            waiting, self._connection = self._connection, other
             try:
-                self._execute(begin)
-                self._turning = True
-            except StoreBusy:
-                pass
+                with self.snapshot():
+                    meanwhile()
+            finally:
+                self._queue.other, self._connection = self._connection, waiting
+
+        while not self._turning:
+            left = max(0.0, until - time.monotonic())
+            try:
+                newest = self._queue.stand(self._live(), left, look if meanwhile else None)
+                self._turning, self._made = True, _EMPTY if newest is None else int.from_bytes(newest, "big")
+            except psycopg.Error as error:
+                busy = isinstance(failed := unusable(self.place, error), StoreBusy)
+                if busy and time.monotonic() >= until:
+                    raise StoreBusy(f"other writers held the store for {self._wait:g} seconds", "try again") from None
+                if not busy and (lost or not is_lost(error)):
+                    raise failed from None
+                lost = lost or not busy  # what was idle for too long is made anew, once
             finally:
                 if not self._turning:
                     self._let_go()
-            if self._turning:
-                return
-            if time.monotonic() > until:
-                raise StoreBusy(f"other writers held the store for {self._wait:g} seconds", "try again")
-            if meanwhile is not None:
-                meanwhile()
 
     def put(self, contents: Contents, events: Sequence[Event], commit: Commit) -> Written:
         """Seal the events and write their commit, whole or not at all; ``Conflict`` if it is not the next one."""
@@ -373,18 +378,10 @@ class PostgresStore(Store):
         A lock that is not had, and a row that somebody may still look at, are no errors.
         """
         head = self.head()
-        kept = [table for table in ("data_keys", "tokens") if not self._rewritten(table, wait=wait)]
+        kept = [table for table in ("data_keys", "tokens") if not rewritten(partial(self._anew, table), wait=wait)]
         if not kept and head is not None:
             self._rows("INSERT INTO shreddings VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", (head.number,))
         return not kept
-
-    def _rewritten(self, table: str, *, wait: bool) -> bool:
-        until = time.monotonic() + (_VACUUM_WAIT if wait else 0)
-        while True:
-            kept = self._anew(table)
-            if kept is not None or time.monotonic() > until:
-                return kept == 0
-            time.sleep(_VACUUM_STEP)
 
     def _anew(self, table: str) -> int | None:
         try:
