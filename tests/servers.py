@@ -95,9 +95,8 @@ def _started(folder: Path, *, lasting: bool) -> Iterator[Server]:
 class Private(Server):
     """A server of a test's own, which it may stop, freeze, crash and promote. ``url`` goes through a socket."""
 
-    def __init__(self, folder: Path, settings: Sequence[str], room: str | None, binaries: Path) -> None:
+    def __init__(self, folder: Path, settings: Sequence[str], room: str | None) -> None:
         self.folder = folder
-        self.binaries = binaries
         self.data = folder / "data"
         self.room = folder / "room"
         self._within = [*_IN_A_ROOM, str(self.room), room] if room else []
@@ -138,7 +137,7 @@ class Private(Server):
         """Start the server, and wait until it lets clients in."""
         with self.log.open("ab") as log:
             self._postmaster = subprocess.Popen(
-                [*self._within, self.binaries / "postgres", "-D", self.data],
+                [*self._within, _binaries() / "postgres", "-D", self.data],
                 stdout=log,
                 stderr=log,
                 cwd="/",
@@ -223,23 +222,21 @@ def private(
     standby_of: Private | None = None,
     synchronous: bool = False,
     room: str | None = None,
-    binaries: Path | None = None,
 ) -> Iterator[Private]:
     """Have a server of one's own run with some lines of configuration; at the end neither it nor a file of it is left.
 
     A standby streams from its primary; each commit there waits for a ``synchronous`` one from now on.
     New tables lie in a filesystem of as much ``room`` as is said, which is gone when the server stops.
-    Its programs are those of the package, unless ``binaries`` says where others are.
     """
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
-        server = Private(Path(folder), settings, room, binaries or _binaries())
+        server = Private(Path(folder), settings, room)
         user = as_its_user()
-        template = _template(server.binaries)
+        template = _template()
         give(folder)
         if standby_of is None:
             subprocess.run(["cp", "-Rp", template, server.data], check=True, cwd="/", **user)
         else:
-            backup = [server.binaries / "pg_basebackup", "--pgdata", server.data, "--write-recovery-conf", "--no-sync"]
+            backup = [_binaries() / "pg_basebackup", "--pgdata", server.data, "--write-recovery-conf", "--no-sync"]
             source = f"{standby_of.url}&application_name={_STANDBY}"
             subprocess.run([*backup, "--checkpoint=fast", "--dbname", source], check=True, cwd="/", **user)
             server.write("synchronous_standby_names = ''")  # or it would wait for itself once it is promoted
@@ -258,7 +255,7 @@ def private(
 
 def has_rooms() -> bool:
     """Return whether this machine lets the server's user mount a filesystem that nobody else sees."""
-    _template(_binaries())  # makes the user
+    _template()  # makes the user
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         Path(folder).chmod(0o777)
         tried = subprocess.run(
@@ -321,14 +318,8 @@ def give(path: "str | Path") -> None:
 
 
 @cache
-def _template(binaries: Path) -> Path:
+def _template() -> Path:
     """Return the folder of a new cluster, made once in a process: to copy it is quicker than to make it."""
     folder = _kept.enter_context(tempfile.TemporaryDirectory(prefix="pg-"))
-    if binaries != _binaries():
-        _template(_binaries())  # makes the user
-        give(folder)
-        made = [binaries / "initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync"]
-        subprocess.run([*made, folder], check=True, stdout=subprocess.DEVNULL, cwd="/", **as_its_user())
-        return Path(folder)
     _package().get_server(folder, start=False).ensure_pgdata_inited()
     return Path(folder)
