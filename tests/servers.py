@@ -6,6 +6,7 @@ What a test does to a server itself, it does to a private one.
 
 import atexit
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -108,8 +109,7 @@ class Private(Server):
 
     def place(self) -> None:
         """Take a port that is free now, and write the settings: the last line of a name holds."""
-        with closing(socket.create_server(("127.0.0.1", 0))) as found:
-            self.port = found.getsockname()[1]
+        self.port = free_port()
         here = quote(str(self.folder), safe="")
         self.url = f"postgresql://postgres@/postgres?host={here}&port={self.port}"
         self.tcp_url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
@@ -274,6 +274,14 @@ def _follow(primary: Private, *, synchronous: bool) -> None:
             (_STANDBY, "sync" if synchronous else "async"),
         )
     )
+
+
+def free_port() -> int:
+    """Return a port of this machine that is free, and none that a client may come from while nobody listens there."""
+    while True:
+        port = 15_000 + secrets.randbelow(15_000)
+        with suppress(OSError), closing(socket.create_server(("127.0.0.1", port))):
+            return port
 
 
 def until(true: Callable[[], object]) -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -47,8 +46,7 @@ def server():
 @pytest.fixture(scope="module")
 def pooled(server):
     """Return the URL of a database behind a pooler that has a few sessions for all."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as found:
-        own = found.getsockname()[1]
+    own = servers.free_port()
     url = f"postgresql://postgres@127.0.0.1:{own}/postgres"
     settings = SETTINGS.format(folder=server.folder, port=server.port, own=own, sessions=SESSIONS)
     if keeps_statements():
