@@ -161,10 +161,13 @@ def test_a_replica_that_is_not_there_is_done_without(team, primary, replica):
     gone = f"{team.plain}&read={quote('postgresql://postgres@127.0.0.1:1/postgres', safe='')}"
     with open_registry(at(team, "bob", gone), surroundings=team.around) as auditor:
         assert [view.name for view in auditor.tokens.list()]
-    with team.open("pay") as app:
-        before = secret(app)
+    with team.open("pay") as app, team.open("bob") as auditor:
+        before, listed = secret(app), len(list(auditor.tokens.list()))
         replica.stop("immediate")
         try:
+            for _ in range(3):
+                assert len(list(auditor.tokens.list())) == listed
+            assert not auditor.shred_pending
             assert secret(app) == before
             change(team, "meanwhile")
             assert secret(app) == "meanwhile"

@@ -7,7 +7,7 @@ before. For that it is waited for a little, then the primary answers, and goes o
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from registry.domain.events import Event
 from registry.errors import Unusable
@@ -19,6 +19,7 @@ from registry.store.store import Store
 if TYPE_CHECKING:
     from registry.store.postgres.place import PostgresPlace
 
+T = TypeVar("T")
 _LAG = 1.0
 """Seconds for which a replica is waited for that does not hold yet what was seen."""
 _STEP = 0.01
@@ -111,6 +112,15 @@ class ReplicatedStore(Store):
                 return self._writing()
         return self._replica
 
+    def _asked(self, ask: Callable[[PostgresStore], T]) -> T:
+        """Return what the replica answers, or the primary where it cannot."""
+        while (store := self._chosen or self._answering()) is self._replica and store is not self._chosen:
+            try:
+                return ask(store)
+            except Unusable:
+                self._leave()
+        return ask(store)
+
     def _check_open(self) -> None:
         if self._closed:
             raise Unusable("this registry was closed", "open it anew")
@@ -177,7 +187,7 @@ class ReplicatedStore(Store):
 
     def version(self) -> int:
         """Return a number that is another one as soon as the one who answers shows another commit as its newest."""
-        return (self._chosen or self._answering()).version()
+        return self._asked(PostgresStore.version)
 
     def unchanged_since(self, version: int) -> Callable[[], bool]:
         """Return what asks the one who answers whether its newest checkpoint is still that of a ``version``.
@@ -221,7 +231,9 @@ class ReplicatedStore(Store):
 
         That they do not is no commit, by which a replica that lags could be noticed: one's own turn is known here.
         """
-        return (self._chosen or self._primary or self._answering()).shred_pending(newest)
+        if self._chosen is None and self._primary is not None:
+            return self._primary.shred_pending(newest)
+        return self._asked(lambda store: store.shred_pending(newest))
 
     def forget(self, *, wait: bool = True) -> bool:
         """Have the primary's files forget what was overwritten; return whether nothing held it up."""
