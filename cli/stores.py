@@ -48,7 +48,9 @@ def copy(session: Session, *, to: str, move: bool, reason: str | None) -> None:
     output.message(f"{'moved' if move else 'copied'} the registry to {copied.store}: {_extent(copied)}")
     output.message("this machine knows it there: --url, TOKEN_REGISTRY_URL or 'url' in config.toml names it")
     output.message(f"each other machine: 'join' with that URL and --registry-id {copied.registry_id}")
-    if not move:
+    if copied.away:
+        output.message("it takes no commits: the registry was moved before, and goes on where it was moved to")
+    elif not move:
         output.message("go on with one of the two alone, and put the other away")
     if session.json():
         output.print_json({"store": copied.store, "moved": move, **_document(copied)})
@@ -165,6 +167,7 @@ def _document(copied: "Copied") -> dict[str, object]:
         "commit": copied.commit,
         "size": copied.size,
         "checkpoint": copied.checkpoint,
+        "away": copied.away,
     }
 
 

@@ -17,7 +17,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -117,6 +117,22 @@ class Pins:
             raise Unusable(
                 f"the pin {path} is damaged", "restore it from a backup, or remove it and join anew"
             ) from None
+
+    def following(self, url: str) -> Callable[[], int]:
+        """Return what tells the commit that is pinned by then, -1 for none; it reads the pin only where that is new."""
+        path, known = self._path(url), (0, 0)
+        commit = -1
+
+        def pinned() -> int:
+            nonlocal known, commit
+            with contextlib.suppress(OSError, Unusable):  # whoever moves it says what is wrong with it
+                found = path.stat()
+                if (found.st_ino, found.st_mtime_ns) != known:
+                    pin = self.get(url)
+                    known, commit = (found.st_ino, found.st_mtime_ns), pin.commit if pin else -1
+            return commit
+
+        return pinned
 
     def of_registry(self, registry_id: bytes) -> "list[Pin]":
         """Return what this machine knows of a registry, wherever its stores lie."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from registry.domain.roster import ADMIN
 from registry.domain.roster_events import ProblemAcknowledged
 from registry.errors import InvalidValue, NotFound
 from registry.log.problems import ACKNOWLEDGEABLE, KINDS, TIME
@@ -42,13 +43,13 @@ def acknowledge_problem(
     asked = _once(passphrase)
     ledger = _tolerant(settings, asked, surroundings or Surroundings())
     try:
-        ledger.require_admin()
+        ledger.require(ADMIN)
         found = verify_registry(settings, passphrase=asked, surroundings=surroundings, progress=progress)
         if not any((problem.position, problem.kind) == (position, kind) for problem in found.problems):
             raise NotFound(
                 f"there is no problem of the kind {kind} at position {position}", "'verify' lists those there are"
             )
-        with ledger.turn(reason, late=kind == TIME) as turn:
+        with ledger.turn(reason, late=kind == TIME, anywhere=True) as turn:
             if (position, kind) in ledger.roster.acknowledged:
                 return False
             facts = ledger.roster_facts(turn) | {"changed": (kind,)}

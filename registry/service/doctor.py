@@ -159,6 +159,10 @@ def _registry(registry: Registry, around: Surroundings) -> list[Finding]:
                 "if that identity is lost, so are the credentials; keep a copy of it, or admit a second admin",
             )
         )
+    if reason := ledger.store.unanswered():
+        findings.append(
+            Finding(Level.RISK, f"the replica does not answer: {reason}", "the primary does, for all reads")
+        )
     if ledger.store.shred_pending():
         findings.append(
             Finding(

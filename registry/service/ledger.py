@@ -49,6 +49,11 @@ class Ledger(Reader):
         around = self.surroundings
         return Context(self.member.id, around.clock(), around.host, around.client, parse_reason(reason))
 
+    def require_admin(self) -> None:
+        """Raise ``NotPermitted`` unless the member is an admin, ``StoreMoved`` if the registry goes on elsewhere."""
+        super().require_admin()
+        self.check_home()
+
     @contextmanager
     def turn(
         self,

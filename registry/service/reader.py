@@ -65,7 +65,7 @@ class Reader:
         self._tolerant = tolerant
         self._store_version = 0
         """As of which change of the store the log was followed to its end; 0 for none."""
-        store.expect(pin.commit)
+        store.expect(max(pin.commit, log.head.number if log and log.head else -1))
         with store.snapshot():
             self.log = log or recall(store, pin)[0]
         self.check_problems()
@@ -182,7 +182,7 @@ class Reader:
         if self.is_away():
             raise StoreMoved(
                 "the registry was moved: it goes on in another store, and this one takes no commits",
-                "'history' says where it went, and 'join' makes it known there; 'store reopen' goes on here",
+                "'history' says where, and 'join' makes it known there; 'store reopen' is for what came to nothing",
             )
 
     def is_away(self) -> bool:

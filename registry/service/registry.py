@@ -254,6 +254,7 @@ def open_registry(
     try:
         pins = Pins(Path(settings.state.value))
         pin = known_pin(pins, place)
+        store.heed(pins.following(place.url))
         identity = open_identity(settings, passphrase)
         if store.shred_pending():
             store.shred(wait=False)

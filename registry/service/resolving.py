@@ -113,7 +113,9 @@ class Resolver:
         except Unusable:
             # Where the connection was lost within the look, another one answers from its beginning. Where none could
             # be had just now, that is the answer: nobody waits for it twice.
-            if self._ledger is None or self._ledger.store.in_place() or (lost and self._ledger is former):
+            if self._ledger is None or (lost and self._ledger is former):
+                raise
+            if self._ledger.store.in_place() and not self._ledger.store.gave_way():
                 raise
         return self._looked(key)
 

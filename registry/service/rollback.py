@@ -7,7 +7,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from registry.domain.roster import LogPoint
+from registry.domain.roster import ADMIN, LogPoint
 from registry.domain.roster_events import RollbackAccepted
 from registry.errors import IntegrityError, InvalidValue
 from registry.log.checkpoint import Checkpoint
@@ -15,6 +15,7 @@ from registry.pins import Pin, Pins
 from registry.service.checking import check_vouched, parse_seen
 from registry.service.keeping import move
 from registry.service.ledger import Ledger
+from registry.service.moving import reopen
 from registry.service.places import place_of
 from registry.service.recalling import pin_of
 from registry.service.registry import PassphrasePrompt, known_pin, open_identity
@@ -82,9 +83,11 @@ class RolledBack:
         ledger = self._ledger
         if not reason.strip():
             raise InvalidValue("a rollback is accepted for a reason", "--reason says it")
-        with ledger.turn(reason, roster=True) as turn:
+        with ledger.turn(reason, roster=True, anywhere=True) as turn:
             event = RollbackAccepted(**ledger.roster_facts(turn), kept=self.kept, lost=self.lost)
             ledger.commit(turn, [event])
+        if ledger.is_away():
+            reopen(ledger, reason)  # to go on from here is to go on in this store
         move(self._pins, self._pin, pin_of(self._pin.url, ledger.log), ledger.store)
 
     def __enter__(self) -> Self:
@@ -120,7 +123,7 @@ def open_rolled_back(
             log.advance(store)
             points = _given_up(store, log, _gone(log, pin, lost), kept)
         ledger = Ledger(store, pin, identity, surroundings or Surroundings(), None, log=log)
-        ledger.require_admin()
+        ledger.require(ADMIN)
         return RolledBack(ledger, pins, pin, *points)
     except BaseException:
         store.close()

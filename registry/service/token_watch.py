@@ -29,6 +29,8 @@ class TokenWatch(Closing):
 
     def _meant(self) -> _Meant:
         ledger = self._lookout.followed()
+        if ledger.is_away():
+            return []  # nothing is handed out here any more
         disclosing = Disclosing(ledger)
         with ledger.glance():
             rows = [disclosing.meant(asked).row for asked in self._wanted]
@@ -38,8 +40,8 @@ class TokenWatch(Closing):
     def changed(self) -> bool:
         """Return whether anything has changed since it was last asked, or made; it returns at once.
 
-        That is: a name means another token, or the token has other credentials. ``NotFound`` if there is none of a
-        name any more, and the other errors of ``resolve``.
+        That is: a name means another token, the token has other credentials, or the registry was moved. ``NotFound`` if
+        there is none of a name any more, and the other errors of ``resolve``.
         """
         if not (self._due or self._lookout.changed()):
             return False

@@ -23,7 +23,7 @@ from registry.store.store import Store
 from registry.verify.taking import Moment
 from registry.verify.verifier import Progress, Verifier
 
-Leaving = Callable[[Store], AbstractContextManager[None]]
+Leaving = Callable[[Store], AbstractContextManager[Callable[[], AbstractContextManager[None]]]]
 _SHOWN = 10
 _PARTS = 1_000
 
@@ -37,6 +37,8 @@ class Copied(Struct, frozen=True):
     size: int
     checkpoint: str
     """The newest signed checkpoint, as it is kept and compared."""
+    away: bool
+    """Whether the registry goes on in another store, so that this one takes no commits."""
 
 
 class Examiner:
@@ -51,6 +53,8 @@ class Examiner:
         self._now = now
         self._memory = Memory(pin) if pin else None
         self._keyless = False
+        self.home = ""
+        """The one instance that takes commits, by the store that was looked at last."""
 
     def check(self, place: Place, progress: Progress | None, *, keyless: bool = False) -> Note:
         """Return the newest checkpoint of a store; ``IntegrityError`` for what is wrong and not acknowledged.
@@ -72,6 +76,7 @@ class Examiner:
 
     def _look(self, store: RawStore, moment: Moment) -> Sequence[Problem]:
         timeline = moment.timeline
+        self.home = timeline.last.home
         if timeline.broken is None and not moment.unread:
             self._check_role(timeline.last)
         self._keyless = not moment.unread and not any(map(store.count, KEYS))
@@ -104,7 +109,7 @@ class Transfer:
     """One store that is made once more at another place.
 
     ``with_keys`` says whether it is to open credentials, ``same`` whether it is the same instance, ``leaving`` what is
-    to be done in the source before, and undone if it comes to nothing.
+    to be done in the source before, and undone if it comes to nothing; it gives what the copy is put in place within.
     """
 
     def __init__(
@@ -124,7 +129,7 @@ class Transfer:
         self._progress = progress
         self._with_keys = with_keys
         self._same = same
-        self._leaving = leaving or (lambda _made: nullcontext())
+        self._leaving = leaving or (lambda _made: nullcontext(nullcontext))
         # What is wrong in a file is wrong in a copy of its pages, too, so that one look at that is enough.
         self._pages = target if with_keys and source.files is not None and isinstance(target, BackupFile) else None
 
@@ -139,19 +144,27 @@ class Transfer:
             self._examiner.check(self._source, self._step(0), keyless=keyless)
         made = self._target.create()
         try:
-            with self._leaving(made):
+            with self._leaving(made) as settling:
                 newest = self._fill(made)
+                instance = made.instance()
                 beside = self._target.beside(made)
                 signed = self._examiner.check(beside, self._step(2), keyless=keyless or not self._with_keys)
                 with closing(beside.open_raw()) as copy:
                     if copy.newest() != newest:
                         raise IntegrityError("the copy does not end with the checkpoint that the store ends with")
-                self._target.settle(made, pin(made))
+                known = pin(made)
+                with settling():
+                    self._target.settle(made, known)
         finally:
             made.discard()
         point = Checkpoint.parse(signed.text)
         return Copied(
-            self._examiner.registry.hex(), str(self._target), point.commit, point.size, signed.encode().decode()
+            self._examiner.registry.hex(),
+            str(self._target),
+            point.commit,
+            point.size,
+            signed.encode().decode(),
+            self._examiner.home not in ("", instance),
         )
 
     def _fill(self, made: Store) -> Row | None:

@@ -65,6 +65,17 @@ class Store(ABC):
     def expect(self, commit: int) -> None:  # noqa: B027 - most stores have nothing that lags
         """Answer from now on only from where the commit of this number is: it was seen."""
 
+    def heed(self, pinned: Callable[[], int]) -> None:  # noqa: B027 - as above
+        """Answer only from where the commit of the number is that is pinned by then; -1 is none."""
+
+    def gave_way(self) -> bool:
+        """Return whether another server than before would answer now, because that one could not."""
+        return False
+
+    def unanswered(self) -> str | None:
+        """Return why a replica does not answer that should; ``None`` if there is none, or it does."""
+        return None
+
     @abstractmethod
     def forked(self) -> None:
         """Make good, in a child after a fork, what the fork did to the store: it may then be opened ``again``."""
@@ -117,7 +128,7 @@ class Store(ABC):
         here all the same, but keeps those from writing here who mean another one.
         """
         rows = self._rows("SELECT id FROM instance") if self.schema_version >= WITH_INSTANCE else []
-        return str(rows[0][0]) if rows else ""
+        return str(rows[0][0]) if len(rows) == 1 else ""
 
     def become(self, instance: str) -> None:
         """Be a certain instance from now on, in a store that was made just now."""

@@ -54,7 +54,7 @@ def test_a_copy_as_json(team, tmp_path):
     """As JSON a copy says where it is, of which registry, and how far that had come."""
     there = tmp_path / "srv" / "registry.db"
     document = json.loads(team.ada.ok("store", "copy", "--to", f"sqlite:///{there}", "--format", "json"))
-    assert set(document) == {"store", "moved", "registry_id", "commit", "size", "checkpoint"}
+    assert set(document) == {"store", "moved", "registry_id", "commit", "size", "checkpoint", "away"}
     assert (document["store"], document["registry_id"]) == (str(there), team.registry_id)
     assert document["checkpoint"] == team.told("verify")["checkpoint"]
     again = team.ada("store", "copy", "--to", f"sqlite:///{there}")
@@ -192,7 +192,7 @@ def test_restoring_as_json(team, file):
     team.ada.ok("store", "backup", str(file))
     put_away(team)
     document = json.loads(team.ada.ok("store", "restore", str(file), "--format", "json"))
-    assert set(document) == {"store", "seen", "registry_id", "commit", "size", "checkpoint"}
+    assert set(document) == {"store", "seen", "registry_id", "commit", "size", "checkpoint", "away"}
     assert document["seen"] == document["commit"]
     team.ada.ok("list")
 

@@ -1,11 +1,15 @@
 """Moving a registry: from then on one instance of its store alone takes commits, and hands credentials out."""
 
+import fcntl
 import shutil
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
 from registry import (
+    AlreadyExists,
+    Asked,
+    Conflict,
     IntegrityError,
     InvalidValue,
     Invitation,
@@ -13,25 +17,30 @@ from registry import (
     OutcomeUnknown,
     StoreMissing,
     StoreMoved,
+    StoreUnreadable,
     Surroundings,
     TokenEdit,
     Wanted,
+    acknowledge_problem,
     back_up_store,
     copy_store,
     join,
     load_settings,
     open_registry,
+    open_rolled_back,
     restore_store,
     verify_registry,
 )
-from registry.service import transferring
+from registry.providers.zoom import ZoomProvider
+from registry.service import moving, transferring
 from registry.service.places import place_of
 from registry.store.copying import copy_rows
 from registry.store.sqlite import SQLitePlace
 from tests.golden.make_store import FOLDER
 from tests.holders import holder_of
-from tests.members.team import NOON, Clock
+from tests.members.team import NOON, Clock, fields
 from tests.store.copies import at, rows_at
+from tests.verify.history import Client
 
 
 def moved(team, url, name="alice", **more):
@@ -94,6 +103,124 @@ def test_nothing_is_handed_out_in_the_old_place(team, target):
     join(there, registry_id=team.pin("alice").registry_id.hex(), surroundings=team.around)
     with open_registry(there, surroundings=team.around) as app:
         assert app.resolve("Mail").fields
+
+
+def test_not_even_where_uses_need_not_be_recorded(team, target, monkeypatch):
+    """Whoever keeps the old place from being written gets nothing out of it, whatever the policy ``fail-closed``."""
+    team.do("alice", lambda r: r.policies.set("fail-closed", "never"))
+    with team.open("pay") as app, team.open("alice") as admin:
+        moved(team, target)
+        monkeypatch.setattr("registry.store.sqlite._WAIT", 0.05)
+        with open_registry(team.settings("pay"), surroundings=team.around) as late, busy(team.store):
+            for registry in (app, admin, late):
+                registry._ledger.store._wait = 0.05
+                with pytest.raises(StoreMoved):
+                    registry.tokens.reveal("Mail", "api_secret")
+                with pytest.raises(StoreMoved):
+                    registry.tokens.run([Wanted(name="Mail")])
+
+
+@contextmanager
+def busy(store):
+    """Keep everybody from writing to a store."""
+    with store.with_name(f"{store.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def test_no_provider_is_asked_in_the_old_place(team, target, monkeypatch):
+    """Credentials of the old place are not sent to anybody, also not to be tested."""
+    asked = []
+    monkeypatch.setattr(ZoomProvider, "test", lambda *given: asked.append(given))
+    moved(team, target)
+    with team.open("alice") as admin:
+        with pytest.raises(StoreMoved):
+            admin.tokens.test("Mail")
+        with pytest.raises(StoreMoved):
+            admin.tokens.edit("Mail", TokenEdit(fields=fields("new"), description=""), test=True)
+    assert asked == []
+
+
+def test_a_program_that_waits_for_changes_is_told(team, target):
+    """For whoever watches tokens a move is a change: what it was given is asked for anew, and refused."""
+    with team.open("pay") as app, app.token_watch([Asked(name="Mail")]) as watch:
+        assert not watch.changed()
+        moved(team, target)
+        assert watch.wait(5)
+
+
+def test_nobody_reopens_while_it_is_moved(team, target):
+    """An admin who goes on in the old place under way ends the move: there are never two that go on."""
+    reopened = []
+
+    def meanwhile(*_):
+        with team.open("alice") as admin:
+            if admin.is_away and not reopened:
+                admin.reopen()
+                admin.policies.set("record-resolves", "off")
+                reopened.append(True)
+
+    with pytest.raises(Conflict, match="go on here meanwhile"):
+        moved(team, target, progress=meanwhile)
+    assert reopened
+    with pytest.raises(StoreMissing):
+        place_of(at(team, "alice", target)).open()
+    edit(team, f"sqlite:///{team.store}")
+
+
+def test_what_comes_into_the_place_is_not_taken_for_the_copy(team, tmp_path):
+    """Where something else is put in the place under way, the registry goes on where it was."""
+    where = tmp_path / "there.db"
+    with pytest.raises(AlreadyExists):
+        moved(team, f"sqlite:///{where}", progress=lambda *_: where.write_bytes(b""))
+    edit(team, f"sqlite:///{team.store}")
+
+
+def test_a_move_that_cannot_be_taken_back_is_told(team, target, monkeypatch):
+    """The error of a failed move says so, if the old place stays the one that was left."""
+    monkeypatch.setattr(transferring, "copy_rows", lambda *_, **__: None)
+    monkeypatch.setattr(moving, "reopen", lambda *_: (_ for _ in ()).throw(StoreUnreadable("gone")))
+    with pytest.raises(IntegrityError) as refused:
+        moved(team, target)
+    assert "'store reopen' goes on here" in refused.value.hint
+
+
+def test_an_old_place_with_a_problem_can_be_reopened(team, target):
+    """What somebody appended there is acknowledged first, which is possible where nothing else is."""
+    with Client(team, "bob") as client:
+        moved(team, target)
+        _, token = client.token("Mail")
+        position = client.commit(client.described(token))
+    with pytest.raises(IntegrityError):
+        team.do("alice", lambda r: r.reopen())
+    acknowledge_problem(
+        team.settings("alice"), position=position, kind="role", reason="mallory", surroundings=team.around
+    )
+    team.do("alice", lambda r: r.reopen())
+    edit(team, f"sqlite:///{team.store}")
+
+
+def test_who_accepts_a_rollback_goes_on_in_that_store(team, target, tmp_path):
+    """Where the other place is lost, and a copy of it is all there is, accepting that makes it the one that goes on."""
+    moved(team, target)
+    there, plain = at(team, "alice", target), tmp_path / "plain.db"
+    copy_store(there, to=f"sqlite:///{plain}", surroundings=team.around)
+    edit(team, target)
+    place = place_of(there)
+    if place.files:
+        place.files.rename(tmp_path / "lost.db")
+        shutil.copy(plain, place.files)
+    else:
+        holder_of(place).sql(f'ALTER SCHEMA "{place.schema}" RENAME TO "{place.schema}_lost"')
+        made = place.create()
+        with closing(SQLitePlace(plain).open_raw()) as raw, raw.snapshot():
+            copy_rows(raw, made)
+        place.settle(made, lambda: None)
+    with open_rolled_back(there, surroundings=team.around) as back:
+        back.accept(reason="lost")
+    edit(team, target, text="again")
+    if not place.files:
+        holder_of(place).sql(f'DROP SCHEMA "{place.schema}_lost" CASCADE')
 
 
 def test_a_move_that_fails_is_taken_back(team, target, monkeypatch):
@@ -216,6 +343,8 @@ def test_who_holds_the_database_cannot_hide_which_instance_it_is(team, target, s
     assert [(one.kind, one.message) for one in found.problems] == [
         ("schema", "the table instance does not hold one id")
     ]
+    with pytest.raises((StoreMoved, StoreUnreadable)):
+        edit(team, target)
 
 
 def test_another_id_keeps_everybody_out(team, target):

@@ -12,10 +12,13 @@ import pytest
 from registry import (
     IntegrityError,
     InvalidValue,
+    NotFound,
     Secret,
     StoreUnreadable,
     Surroundings,
     TokenEdit,
+    diagnose,
+    load_settings,
     open_registry,
     verify_registry,
 )
@@ -139,6 +142,81 @@ def test_a_replica_that_lags_is_never_answered_from(team, primary, replica):
         assert _connected(primary) == 0
 
 
+@pytest.mark.usefixtures("impatient")
+def test_what_one_connection_has_seen_no_other_forgets(team, primary, replica):
+    """Whoever commits is answered with that at once by all that a registry offers; a removed token is gone at once."""
+    with team.open("alice") as admin, team.open("alice") as other:
+        assert secret(admin)
+        admin.changes(timeout=0).close()
+        _standing_still(replica)
+        for text in ("first", "second"):
+            admin.tokens.edit("Mail", TokenEdit(fields={"api_secret": Secret(text)}))
+            assert secret(admin) == text
+        changes = admin.changes(timeout=0)  # goes on from a commit that is not pinned yet
+        assert list(changes) == []
+        admin.tokens.remove("Mail")
+        for registry in (admin, other):  # the other one learns of it by the pin
+            admin._ledger._pin.keep(admin._ledger.log, at_once=True)
+            with pytest.raises(NotFound):
+                registry.resolve("Mail")
+            with pytest.raises(NotFound):
+                registry.tokens.show("Mail")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_another_process_has_pinned_a_running_app_does_not_miss(team, replica):
+    """Once any process of this machine has pinned a commit, no answer of another one is from before it."""
+    with team.open("pay") as app:
+        assert secret(app)
+        _standing_still(replica)
+        change(team, "newer")
+        with open_registry(at(team, "pay", team.plain), surroundings=team.around) as other:
+            assert secret(other) == "newer"
+        assert secret(app) == "newer"
+
+
+def test_a_table_that_is_written_anew_is_no_alarm(team, primary, replica):
+    """While a look is under way at the replica, the tables of keys stay as they were when it began."""
+    schema = PostgresPlace(team.plain).schema
+    with team.open("bob") as auditor, primary.connect() as reading:
+        reading.execute("BEGIN")
+        reading.execute(f'SELECT 1 FROM "{schema}".tokens LIMIT 1')  # keeps this table from being written anew
+        with auditor._ledger.glance():
+            change(team, "anew")
+            time.sleep(0.3)  # enough for the replica, if it could
+            assert auditor._ledger.find("Mail", None)
+        reading.execute("ROLLBACK")
+        _reached(primary, replica)
+        assert auditor.tokens.show("Mail").name == "Mail"
+
+
+def test_readers_leave_shredding_to_those_who_write(team, primary, replica):
+    """What is pending at the primary makes nobody connect to it who only reads."""
+    schema = PostgresPlace(team.plain).schema
+    with primary.connect() as reading:
+        reading.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        reading.execute(f'SELECT 1 FROM "{schema}".tokens LIMIT 1')
+        change(team, "pending")
+        _reached(primary, replica)
+        until(lambda: _connected(primary) == 0)
+        with team.open("bob") as auditor:
+            assert auditor.shred_pending
+            assert auditor.tokens.show("Mail").name == "Mail"
+            assert _connected(primary) == 0
+
+
+def test_a_silent_replica_is_not_waited_for_long(team, replica):
+    """A running app whose replica says nothing any more is answered by the primary, also at its second question."""
+    with team.open("pay") as app:
+        before = secret(app)
+        replica.pause()
+        try:
+            assert secret(app) == before
+            assert secret(app) == before
+        finally:
+            replica.go_on()
+
+
 def test_a_replica_is_waited_for(team, primary, replica, monkeypatch):
     """One that is late by less than the bound answers after all, and the primary is not asked."""
     monkeypatch.setattr(replicated, "_LAG", 30.0)
@@ -161,6 +239,9 @@ def test_a_replica_that_is_not_there_is_done_without(team, primary, replica):
     gone = f"{team.plain}&read={quote('postgresql://postgres@127.0.0.1:1/postgres', safe='')}"
     with open_registry(at(team, "bob", gone), surroundings=team.around) as auditor:
         assert [view.name for view in auditor.tokens.list()]
+    found = diagnose(load_settings({"home": str(team.root / "bob"), "url": gone}, {}), surroundings=team.around)
+    assert found.error is None
+    assert [one.message for one in found.findings if "the replica does not answer: " in one.message]
     with team.open("pay") as app, team.open("bob") as auditor:
         before, listed = secret(app), len(list(auditor.tokens.list()))
         replica.stop("immediate")
@@ -182,12 +263,17 @@ def test_without_the_primary_it_can_be_read(team, primary, replica):
     """Looks go on at the replica; a change ends with the error of the server that is away, and nothing is half-done."""
     with team.open("alice") as admin:
         before = len(list(admin.history()))
+        earlier = team.open("bob")
+        change(team, "seen")
+        _reached(primary, replica)
+        team.do("bob", lambda r: list(r.history()))
         primary.stop("fast")
         try:
+            earlier.close()  # it has seen less than is pinned by now
             assert admin.tokens.show("Mail").name == "Mail"
             with pytest.raises(StoreUnreadable, match="cannot be reached"):
                 admin.tokens.edit("Mail", TokenEdit(fields={}, description="lost"))
-            assert len(list(admin.history())) == before
+            assert len(list(admin.history())) == before + 1
         finally:
             primary.start()
         until(lambda: primary.sql("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"))
@@ -198,22 +284,30 @@ def test_without_the_primary_it_can_be_read(team, primary, replica):
 @pytest.mark.usefixtures("impatient", "replica")
 def test_a_replica_with_another_history_is_an_alarm(team, server):
     """A replica is as little trusted as any database: what it holds and nobody committed is noticed, not answered."""
-    there = server.store_url(PostgresPlace(team.plain).schema)
+    schema = PostgresPlace(team.plain).schema
+    there = server.store_url(schema)
     team.url = team.plain
     copied(team, there)
-    change(team, "theirs", there)
-    change(team, "theirs-too", there)
-    change(team, "ours")
-    team.do("bob", lambda r: list(r.history()))
-    team.url = f"{team.plain}&read={quote(server.url, safe='')}"
-    with pytest.raises(IntegrityError, match=r"another history|has seen"):
+    try:
+        change(team, "theirs", there)
+        change(team, "theirs-too", there)
+        change(team, "ours")
         team.do("bob", lambda r: list(r.history()))
+        team.url = f"{team.plain}&read={quote(server.url, safe='')}"
+        with pytest.raises(IntegrityError, match=r"another history|has seen"):
+            team.do("bob", lambda r: list(r.history()))
+    finally:
+        server.drop(schema)
 
 
-def test_waiting_for_changes_by_a_replica(team, primary, replica):
+def test_waiting_for_changes_by_a_replica(team, primary, replica, monkeypatch):
     """``changes`` tells of each commit once, in order, although a replica notifies nobody."""
     found = []
+    asked, version = [], replicated.ReplicatedStore.version
+    monkeypatch.setattr(replicated.ReplicatedStore, "version", lambda store: asked.append(1) or version(store))
     with team.open("bob") as auditor:
+        assert list(auditor.changes(timeout=1)) == []
+        assert len(asked) < 15
         changes = auditor.changes(timeout=20)
         for number in range(3):
             change(team, f"c{number}")
@@ -226,6 +320,7 @@ def test_waiting_for_changes_by_a_replica(team, primary, replica):
 WRONG = {
     "another schema": "postgresql://a/x?schema=one&read=postgresql%3A%2F%2Fb%2Fx%3Fschema%3Dtwo",
     "a replica of a replica": "postgresql://a/x?read=postgresql%3A%2F%2Fb%2Fx%3Fread%3Dpostgresql%253A%252F%252Fc%252Fx",
+    "two of them": "postgresql://a/x?read=postgresql%3A%2F%2Fu%3Ap%40b%2Fx&read=postgresql%3A%2F%2Fb%2Fx",
     "no database": "postgresql://a/x?read=sqlite%3A%2F%2F%2Fx",
 }
 

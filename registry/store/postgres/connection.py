@@ -10,6 +10,10 @@ from psycopg.pq.abc import PGconn, PGresult
 from registry.errors import RegistryError, StoreBusy, StoreMissing, StoreUnreadable
 
 _PREPARE_AFTER = 3
+_LOOK = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+REWRITTEN = ("data_keys", "tokens")
+"""The tables that are written anew, so that their files forget what was overwritten."""
+_LOCKED = "500ms"
 _SILENCE = 2.0
 """Seconds for which a running app waits to hear whether anything has changed."""
 _BUSY = (
@@ -115,6 +119,18 @@ def _reason(error: Exception) -> str:
     """Return why, in words of our own."""
     text = str(error)
     return next((said for part, said in _REASONS.items() if part in text), "the connection was lost")
+
+
+def begin_look(connection: Connection, schema: str) -> str:
+    """Return the statements that begin a look at one moment of a store.
+
+    When a standby replays that a table was written anew, rows are gone for a moment that began before, unless the table
+    was locked before that began. Who waits for the lock has no moment yet, which the replay could be waiting for.
+    """
+    if connection.info.parameter_status("in_hot_standby") != "on":
+        return _LOOK
+    tables = ", ".join(f'"{schema}".{table}' for table in REWRITTEN)
+    return f"{_LOOK}; SET LOCAL lock_timeout = '{_LOCKED}'; LOCK TABLE {tables} IN ACCESS SHARE MODE"
 
 
 def answer(connection: PGconn) -> PGresult:

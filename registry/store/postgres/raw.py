@@ -8,7 +8,7 @@ import psycopg
 
 from registry.errors import StoreUnreadable
 from registry.store.postgres import catalog, schema
-from registry.store.postgres.connection import unusable
+from registry.store.postgres.connection import begin_look, unusable
 from registry.store.postgres.dialect import dialect
 from registry.store.raw import COLUMNS, READ, RawStore, Row
 
@@ -33,7 +33,7 @@ class PostgresRawStore(RawStore):
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read one moment of the store, whatever others write meanwhile."""
-        self._carry_out("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._carry_out(begin_look(self._connection, self.place.schema))
         try:
             yield
         finally:

@@ -4,6 +4,7 @@ A replica is as little trusted as any database, and it lags: what it shows is ta
 before. For that it is waited for a little, then the primary answers, and goes on to do so for some seconds.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,11 +24,28 @@ T = TypeVar("T")
 _LAG = 1.0
 """Seconds for which a replica is waited for that does not hold yet what was seen."""
 _STEP = 0.01
-_AWAY = 5.0
-"""Seconds for which a replica is not asked that could not answer, or not in time."""
+_AWAY, _LONGEST_AWAY = 5.0, 60.0
+"""Seconds for which a replica is not asked that was late, or could not answer; and at most, after many times."""
 _ASK_EVERY = 0.2
 """Seconds between two questions of those who wait: a replica tells nobody of commits."""
 _REACHES = "SELECT COUNT(*) FROM commits WHERE number = ?"
+
+
+class Seen:
+    """The newest commit that was seen: by any connection of this process that goes back to one store, or pinned."""
+
+    def __init__(self) -> None:
+        self.pinned: Callable[[], int] = lambda: -1
+        self._by_thread: dict[int, int] = {}  # each has its own place, so that none undoes what another wrote
+
+    def add(self, commit: int) -> None:
+        """Remember a commit that was seen."""
+        thread = threading.get_ident()
+        self._by_thread[thread] = max(commit, self._by_thread.get(thread, -1))
+
+    def commit(self) -> int:
+        """Return the number of the newest commit; -1 for none."""
+        return max(self.pinned(), *list(self._by_thread.values()), -1)
 
 
 class ReplicatedStore(Store):
@@ -35,32 +53,35 @@ class ReplicatedStore(Store):
 
     answers_at_once = False
 
-    def __init__(self, place: "PostgresPlace", replica: "PostgresPlace") -> None:
+    def __init__(self, place: "PostgresPlace", replica: "PostgresPlace", seen: Seen | None = None) -> None:
         self.place = self._at = place
         self._near = replica
         self._replica: PostgresStore | None = None
         self._primary: PostgresStore | None = None
         self._chosen: PostgresStore | None = None
         """Who answers within a snapshot or a turn."""
-        self._least = -1
-        """The commit that must be there."""
-        self._away_until = 0.0
+        self._seen = seen or Seen()
+        self._away_until = self._asked_at = 0.0
+        self._pause = _AWAY
+        self._unanswered: Unusable | None = None
         self._closed = False
         self.schema_version = self._answering().schema_version
 
     def expect(self, commit: int) -> None:
         """Answer from now on only from where a commit is that was seen."""
-        self._least = commit
+        self._seen.add(commit)
+
+    def heed(self, pinned: Callable[[], int]) -> None:
+        """Answer only from where the commit is that is pinned by then."""
+        self._seen.pinned = pinned
 
     def again(self) -> "ReplicatedStore":
-        """Open the same store once more."""
-        return self.anew()
+        """Open the same store once more; what was seen by the one was seen by the other."""
+        return ReplicatedStore(self._at, self._near, self._seen)
 
     def anew(self) -> "ReplicatedStore":
         """Open what lies in this one's place now."""
-        store = ReplicatedStore(self._at, self._near)
-        store.expect(self._least)
-        return store
+        return self.again()
 
     def forked(self) -> None:
         """Do nothing: psycopg leaves a connection alone that was made in another process."""
@@ -83,15 +104,30 @@ class ReplicatedStore(Store):
 
     @contextmanager
     def as_of_now(self) -> Iterator[Store]:
-        """Give the primary: it shows what is there now."""
-        with self._writing().as_of_now() as store:
+        """Give what shows all that was seen by now, whatever this connection still shows."""
+        if self._chosen is None and not self._closed:
+            yield self
+            return
+        store = self.anew()
+        try:
             yield store
+        finally:
+            store.close()
 
     def discard(self) -> None:
         """Close the connections: none is made by this."""
         self.close()
 
     # Who answers
+
+    def gave_way(self) -> bool:
+        """Return whether the primary would answer now, because the replica could not."""
+        return time.monotonic() < self._away_until
+
+    def unanswered(self) -> str | None:
+        """Return why the replica does not answer; ``None`` if it does."""
+        self._answering()
+        return str(self._unanswered) if self._unanswered else None
 
     def _writing(self) -> PostgresStore:
         if self._primary is None:
@@ -101,14 +137,14 @@ class ReplicatedStore(Store):
 
     def _answering(self) -> PostgresStore:
         """Return the replica, or the primary where that could not answer lately."""
-        if time.monotonic() < self._away_until:
+        if self.gave_way():
             return self._writing()
         if self._replica is None:
             self._check_open()
             try:
                 self._replica = self._near.open()
-            except Unusable:
-                self._leave()
+            except Unusable as error:
+                self._leave(error)
                 return self._writing()
         return self._replica
 
@@ -117,16 +153,18 @@ class ReplicatedStore(Store):
         while (store := self._chosen or self._answering()) is self._replica and store is not self._chosen:
             try:
                 return ask(store)
-            except Unusable:
-                self._leave()
+            except Unusable as error:
+                self._leave(error)
         return ask(store)
 
     def _check_open(self) -> None:
         if self._closed:
             raise Unusable("this registry was closed", "open it anew")
 
-    def _leave(self) -> None:
-        self._away_until = time.monotonic() + _AWAY
+    def _leave(self, error: Unusable | None = None) -> None:
+        """Ask the replica no more for a while, which is twice as long each time that it is in vain."""
+        self._unanswered, self._away_until = error, time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_AWAY)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -137,7 +175,13 @@ class ReplicatedStore(Store):
             return
         with ExitStack() as look:
             self._begin(look)
-            yield
+            store = self._chosen
+            try:
+                yield
+            except Unusable as error:
+                if store is self._replica:  # which may have ended the look, to go on itself
+                    self._leave(error)
+                raise
 
     def _begin(self, look: ExitStack) -> None:
         """Begin a look at whoever can answer; it ends with what was entered."""
@@ -145,22 +189,25 @@ class ReplicatedStore(Store):
         while (store := self._answering()) is self._replica:
             try:
                 if self._begun(look, store):
+                    self._unanswered, self._pause = None, _AWAY
                     return
-            except Unusable:
-                self._leave()
-            if time.monotonic() > until:
-                self._leave()
+            except Unusable as error:
+                self._leave(error)
             else:
-                time.sleep(_STEP)
+                if time.monotonic() > until:
+                    self._leave()
+                else:
+                    time.sleep(_STEP)
         look.enter_context(self._choosing(store))
         look.enter_context(store.snapshot())
 
     def _begun(self, look: ExitStack, replica: PostgresStore) -> bool:
         """Begin a look at the replica, if it holds what was seen."""
+        least = self._seen.commit()
         with ExitStack() as tried:
             tried.enter_context(self._choosing(replica))
             tried.enter_context(replica.snapshot())
-            if self._least >= 0 and not replica._rows(_REACHES, (self._least,))[0][0]:  # noqa: SLF001 - it is part of this
+            if least >= 0 and not replica._rows(_REACHES, (least,))[0][0]:  # noqa: SLF001 - it is part of this
                 return False
             look.push(tried.pop_all())
         return True
@@ -187,18 +234,20 @@ class ReplicatedStore(Store):
 
     def version(self) -> int:
         """Return a number that is another one as soon as the one who answers shows another commit as its newest."""
+        self._asked_at = time.monotonic()
         return self._asked(PostgresStore.version)
 
     def unchanged_since(self, version: int) -> Callable[[], bool]:
         """Return what asks the one who answers whether its newest checkpoint is still that of a ``version``.
 
-        A replica that does not hold yet what was seen shows another one, so that it is looked at closer.
+        Nothing is unchanged once more was seen, by whomever: the replica may not show it yet.
         """
         asking: dict[PostgresStore, Callable[[], bool]] = {}
+        seen, newest = self._seen, self._seen.commit()
 
         def unchanged() -> bool:
-            store = self._primary if time.monotonic() < self._away_until else self._replica
-            if store is None:
+            store = self._primary if self.gave_way() else self._replica
+            if store is None or seen.commit() > newest:
                 return False
             if store not in asking:
                 asking[store] = store.unchanged_since(version)
@@ -206,9 +255,9 @@ class ReplicatedStore(Store):
 
         return unchanged
 
-    def wait(self, seconds: float) -> None:
-        """Wait for so long at most, and never long: whoever waits asks the replica now and then."""
-        time.sleep(min(seconds, _ASK_EVERY))
+    def quiet(self) -> bool:
+        """Return whether it is too early for those who wait to ask again."""
+        return time.monotonic() < self._asked_at + _ASK_EVERY
 
     # Writing, which the primary does
 
@@ -229,12 +278,17 @@ class ReplicatedStore(Store):
     def shred_pending(self, newest: LoggedCommit | None = None) -> bool:
         """Return whether overwritten keys may still stand in the tables' files.
 
-        That they do not is no commit, by which a replica that lags could be noticed: one's own turn is known here.
+        That they do not is no commit, by which a replica that lags could be noticed: who has written asks the primary.
         """
         if self._chosen is None and self._primary is not None:
             return self._primary.shred_pending(newest)
         return self._asked(lambda store: store.shred_pending(newest))
 
     def forget(self, *, wait: bool = True) -> bool:
-        """Have the primary's files forget what was overwritten; return whether nothing held it up."""
+        """Have the primary's files forget what was overwritten; return whether nothing held it up.
+
+        Who has not written anything and would not wait leaves that to those who write.
+        """
+        if self._primary is None and not wait:
+            return False
         return self._writing().forget(wait=wait)

@@ -20,7 +20,7 @@ from psycopg.pq.abc import PGconn
 from registry.domain.events import Event
 from registry.errors import OutcomeUnknown, RegistryError, StoreBusy, StoreUnreadable
 from registry.store.contents import Contents
-from registry.store.postgres.connection import Connection, answer, is_lost, unusable
+from registry.store.postgres.connection import REWRITTEN, Connection, answer, begin_look, is_lost, unusable
 from registry.store.postgres.dialect import dialect
 from registry.store.postgres.shredding import rewritten, write_anew
 from registry.store.postgres.turns import Queue
@@ -37,7 +37,6 @@ _AGAIN = 0.1
 _BELIEVED = 1.0
 """Seconds for which nothing was committed because the server tells of nothing."""
 _NEWEST = "SELECT signature, size FROM commits ORDER BY number DESC LIMIT 1"
-_LOOK = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _NAME = b"newest_commit"
 _EMPTY = 1
 """The version of a store without commits."""
@@ -149,7 +148,7 @@ class PostgresStore(Store):
             return
         self._let_go()
         try:
-            self._execute(_LOOK)
+            self._execute(begin_look(self._live(), self.schema))
             self._looking = True
             yield
         finally:
@@ -212,7 +211,8 @@ class PostgresStore(Store):
         if not self._at.prepares or self._asking is connection:
             return True
         try:
-            done = connection.prepare(_NAME, statement).status == ExecStatus.COMMAND_OK
+            connection.send_prepare(_NAME, statement)
+            done = answer(connection).status == ExecStatus.COMMAND_OK
         except psycopg.Error:
             return False
         self._asking = connection if done else None
@@ -378,7 +378,7 @@ class PostgresStore(Store):
         A lock that is not had, and a row that somebody may still look at, are no errors.
         """
         head = self.head()
-        kept = [table for table in ("data_keys", "tokens") if not rewritten(partial(self._anew, table), wait=wait)]
+        kept = [table for table in REWRITTEN if not rewritten(partial(self._anew, table), wait=wait)]
         if not kept and head is not None:
             self._rows("INSERT INTO shreddings VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", (head.number,))
         return not kept

@@ -86,6 +86,8 @@ def _parts(url: str) -> tuple[Mapping[str, str], dict[str, Any]]:
         # To libpq a plus sign is one, and a number sign begins nothing.
         asked = parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True, strict_parsing=bool(parts.query))
         own = {name: value for name, value in asked if name in _OWN}
+        if len(own) < sum(name in _OWN for name, _ in asked):
+            raise ValueError  # which of them would be meant
         rest = urlencode([(name, value) for name, value in asked if name not in _OWN], quote_via=quote)
         told = conninfo_to_dict(f"postgresql://{parts.netloc}{parts.path}{'?' if rest else ''}{rest}")
         _ = [int(port) for port in str(told.get("port") or 0).split(",") if port]
