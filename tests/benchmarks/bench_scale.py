@@ -63,6 +63,7 @@ def memory(folder: Path, events: int) -> list[Row]:
 def committing(home: Path, together: Barrier, count: int, number: int, results: "Queue[list[float]]") -> None:
     """Change a token as often as that; tell when that began, and how long each change waited and took."""
     with open_registry(subjects.settings_in(home)) as registry:
+        registry.tokens.edit(f"Token {_TOKENS - 1}", subjects.described(number))  # loads what changing takes
         together.wait()
         taken = [time.time()]
         for turn in range(count):
@@ -91,7 +92,7 @@ def rate_of(home: Path, processes: int, commits: int) -> tuple[float, float]:
         process.join()
     seconds = max(one[-1] for one in told) - min(one[0] for one in told)
     with open_registry(subjects.settings_in(home)) as registry:
-        assert registry._ledger.head.size == size + commits // processes * processes, "a commit was lost"
+        assert registry._ledger.head.size == size + (each + 1) * processes, "a commit was lost"
         assert len(list(registry.history())) == registry._ledger.head.size
     return each * processes / seconds, max(max(one[1:-1]) for one in told)
 

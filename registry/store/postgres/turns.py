@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from registry.store.postgres.place import PostgresPlace
 
 _FIRST = 0.05
-"""Seconds for which one stands there before looking, where nobody knows how long it will take; then until the next."""
+"""Seconds for which one stands there before looking, where nobody knows how long it will take."""
 _SHORT = 0.01
 """No look is worth it that would come sooner: what is new by then is as soon verified in one's turn."""
 _SHARE = 0.8
-"""At which part of the time that is likely left one looks: each look costs questions, so it should be near the end."""
+"""At which part of the time that is likely left one looks, and again: each look costs questions, so there are few."""
 _SPARE = 10.0
 """Seconds for which the other connection is kept by who has no need of it any more."""
 _LATE = 2.0
@@ -84,7 +84,8 @@ class Queue:
                 raise psycopg.OperationalError(msg)
             if look is not None and not self._look(look):
                 look = None
-            step = max(_FIRST, self._waited)
+            left = self._waited - (time.monotonic() - start)
+            step = max(_SHORT, left * _SHARE) if left > 0 else _FIRST
         for found in results:
             if found.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
                 raise psycopg.errors.error_from_result(found)
