@@ -80,6 +80,7 @@ def test_what_was_not_there_then(lived, moment, name, app):
     assert "there was no" in refused(lived("show", name, "--app", app, "--as-of", moment), 3)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("words", [("show", "Zoom"), ("history",)], ids=" ".join)
 @pytest.mark.parametrize("moment", ["yesterday", "2027-13-01", "2027-01-11T12:00:00", "", "-1d"])
 def test_what_is_no_time(lived, words, moment):

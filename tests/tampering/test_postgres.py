@@ -22,7 +22,7 @@ from tests.tampering.rearranging import Rearranging
 from tests.tampering.scene import Scene
 from tests.tampering.test_rows import CASES, misled
 
-EACH = 11
+EACH = 31
 """Of so many changes one is made, each time another one."""
 
 
