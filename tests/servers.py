@@ -30,7 +30,13 @@ _PATIENCE = 30.0
 """Seconds after which a server that does not do what it is told has failed."""
 _STANDBY = "standby"
 _MODES = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
-_QUICK = ("listen_addresses = '127.0.0.1'", "fsync = off", "shared_buffers = 16MB", "max_connections = 40")
+_QUICK = (
+    "listen_addresses = '127.0.0.1'",
+    "fsync = off",
+    "shared_buffers = 16MB",
+    "max_connections = 40",
+    "dynamic_shared_memory_type = mmap",  # which is gone with the folder, also of a server that crashed
+)
 _IN_A_ROOM = ["unshare", "--mount", "--map-current-user", "--keep-caps", "sh", "-c"]
 """Begins a command in a namespace of its own, in which it may mount: nobody else sees that, and it takes no root."""
 _IN_A_ROOM.append('mkdir "$0" && mount -t tmpfs -o "size=$1,mode=700" none "$0" && shift && exec "$@"')
@@ -211,9 +217,12 @@ class Private(Server):
         self.sql("SELECT pg_promote(wait => true)")
 
     def end(self) -> None:
-        """End the server, in whatever state it is."""
+        """End the server, in whatever state it is, and take away what a crash leaves of it."""
         if self._postmaster is not None and self._postmaster.poll() is None:
             self.kill()
+        with suppress(FileNotFoundError, IndexError):
+            _, memory = (self.data / "postmaster.pid").read_text().splitlines()[6].split()
+            subprocess.run(["ipcrm", "--shmem-id", memory], check=False, stderr=subprocess.DEVNULL)
 
 
 @contextmanager
