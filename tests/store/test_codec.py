@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from registry.domain.token import Token
 from registry.store import codec
@@ -55,6 +55,7 @@ def written(value, leave_out=frozenset()):
 
 
 @every_kind
+@settings(max_examples=40)  # of each kind of event, every time other ones
 @given(data=st.data())
 def test_every_event_comes_back_as_it_was(kind, data):
     """Whatever an event holds, decoding what was encoded gives an equal event."""
@@ -64,6 +65,7 @@ def test_every_event_comes_back_as_it_was(kind, data):
 
 
 @every_kind
+@settings(max_examples=40)  # of each kind of event, every time other ones
 @given(data=st.data())
 def test_an_event_is_encoded_at_once_as_its_document_is(kind, data):
     """Leaving the columns out of the finished JSON gives the bytes of a document that never had them."""

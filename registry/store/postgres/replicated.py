@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from registry.domain.events import Event
-from registry.errors import Unusable
+from registry.errors import StoreBusy, StoreUnreadable, Unusable
 from registry.store.contents import Contents
 from registry.store.postgres.store import PostgresStore
 from registry.store.rows import Commit, LoggedCommit, Written
@@ -178,7 +178,7 @@ class ReplicatedStore(Store):
             store = self._chosen
             try:
                 yield
-            except Unusable as error:
+            except (StoreBusy, StoreUnreadable) as error:
                 if store is self._replica:  # which may have ended the look, to go on itself
                     self._leave(error)
                 raise
