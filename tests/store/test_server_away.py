@@ -70,7 +70,8 @@ def test_a_restart_between_uses_is_not_noticed(filled, server, mode):
         work()
     assert filled.tokens.show("Zoom").description == "still here"
     assert filled.resolve("Zoom")["api_secret"].reveal() == OLD
-    assert connections(server) <= 3, "its own, one that resolves, one for what is recorded"
+    # Its own, one that resolves, one for what is recorded, and one for each that had to wait for its turn.
+    servers.until(lambda: connections(server) <= 5)
     filled.close()
     servers.until(lambda: connections(server) == 0)
 
