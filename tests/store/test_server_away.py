@@ -133,7 +133,7 @@ def test_a_running_app_goes_on_over_restarts(filled, server):
     assert len(seen) > count + 10
     assert set(seen) == {OLD}
     assert all(isinstance(error, Unusable) for error in errors), errors
-    assert connections(server) <= 3
+    servers.until(lambda: connections(server) <= 5)
 
 
 def test_what_is_asked_while_the_server_is_away_ends_with_10(filled, founded, around, server, cli):
