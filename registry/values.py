@@ -26,6 +26,7 @@ LONGEST_PROCESS = 200
 LONGEST_VALUE = 16_384
 
 _MEMBER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?\Z")
+_INSTANCE = re.compile(r"[0-9a-f]{32}\Z")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9 ]+\Z")
 _RELATIVE = re.compile(r"(\d{1,5})d\Z")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
@@ -168,6 +169,11 @@ def parse_moment(text: str, now: datetime, *, end_of_day: bool, past: bool = Fal
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidValue(f"{text!r} is not a date", hint) from None
+
+
+def is_instance(text: str) -> bool:
+    """Return whether a text can be the id of an instance of a registry's store."""
+    return _INSTANCE.match(text) is not None
 
 
 def rfc3339(moment: datetime) -> str:

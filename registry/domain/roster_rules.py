@@ -1,6 +1,5 @@
 """How events change the roster, and what its rules refuse."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 from msgspec import structs
@@ -39,9 +38,8 @@ from registry.domain.roster_events import (
     StoreMoved,
 )
 from registry.errors import AlreadyExists, InvalidValue, NotFound, NotPermitted
-from registry.values import ApplicationId, MemberId
+from registry.values import ApplicationId, MemberId, is_instance
 
-_INSTANCE = re.compile(r"([0-9a-f]{32})?")
 _OWN_TOPICS = {AUDITOR: ("evidence.exported",), APP: ("token.disclosed",)}
 # Characters that are hard to tell apart in many typefaces; names that differ in nothing else imitate each other.
 _LOOK_ALIKE = str.maketrans("01i_.", "oll--")
@@ -252,7 +250,7 @@ def check_kind(kind: str) -> str:
 
 def check_instance(instance: str) -> str:
     """Return the id of an instance of the store, or nothing where none is meant, or raise ``InvalidValue``."""
-    if not _INSTANCE.fullmatch(instance):
+    if instance and not is_instance(instance):
         raise InvalidValue("the id of an instance of the store is 32 hexadecimal digits")
     return instance
 

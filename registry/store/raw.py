@@ -4,7 +4,6 @@ Where opening refuses a store, this reads on, so that all of what is wrong can b
 cannot be read as tables, have no rows. What SQLite itself cannot read raises ``StoreUnreadable``.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -12,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from registry.store.schema import WITH_INSTANCE
+from registry.values import is_instance
 
 COLUMNS = {
     "stored_events": ("originator_id", "originator_version", "topic", "state", "position", "commit_number"),
@@ -29,7 +29,6 @@ COLUMNS = {
 }
 """What is read of each table."""
 READ = {**COLUMNS, "instance": ("id",)}
-_INSTANCE = re.compile("[0-9a-f]{32}")
 Row = tuple[Any, ...]
 
 _PLACED = "SELECT position, commit_number, originator_id, originator_version, topic, state FROM stored_events"
@@ -86,7 +85,7 @@ class RawStore(ABC):
         """Return the id that the store says is its own; nothing where that is none."""
         rows = self._all("SELECT id FROM instance LIMIT 2") if self._is_table("instance") else []
         said = rows[0][0] if len(rows) == 1 else None
-        return said if isinstance(said, str) and _INSTANCE.fullmatch(said) else ""
+        return said if isinstance(said, str) and is_instance(said) else ""
 
     def unnamed(self, version: int) -> list[str]:
         """Return what is wrong with that id, in words, in a store of a version."""

@@ -7,10 +7,10 @@ from contextlib import closing
 
 import pytest
 
-from registry.store import sqlite
 from tests.cli.harness import typed
 from tests.cli.team import complete
 from tests.service.attacks import tamper
+from tests.store.copies import make_disk_small
 
 
 @pytest.fixture
@@ -132,14 +132,7 @@ def test_a_tampered_store_is_refused(team, file, tmp_path):
 
 def test_a_full_disk(team, file, monkeypatch):
     """Where the backup has no room, one line says so and a hint that nothing was changed."""
-    connect = sqlite.connect
-
-    def small(path):
-        connection = connect(path)
-        connection.execute("PRAGMA max_page_count = 12")
-        return connection
-
-    monkeypatch.setattr(sqlite, "connect", small)
+    make_disk_small(monkeypatch)
     for more in ((), ("--without-keys",)):
         ran = team.ada("store", "backup", str(file), *more)
         assert ran.code == 10

@@ -3,6 +3,7 @@
 from contextlib import closing
 
 from registry import back_up_store, copy_store, load_settings
+from registry.store import sqlite
 from registry.store.raw import COLUMNS
 
 
@@ -21,6 +22,18 @@ def backed_up(team, name="alice", **wished):
     file = team.root / f"backup{len(list(team.root.glob('backup*')))}.db"
     back_up_store(team.settings(name), to=file, surroundings=team.around, **wished)
     return file
+
+
+def make_disk_small(monkeypatch):
+    """Have no store grow beyond a few pages."""
+    connect = sqlite.connect
+
+    def small(path):
+        connection = connect(path)
+        connection.execute("PRAGMA max_page_count = 12")
+        return connection
+
+    monkeypatch.setattr(sqlite, "connect", small)
 
 
 def rows_at(place):

@@ -25,12 +25,11 @@ from registry import (
     verify_registry,
 )
 from registry.service.places import place_of
-from registry.store import sqlite
 from registry.store.copying import KEYS
 from registry.store.sqlite import SQLitePlace
 from tests.golden.make_store import seen
 from tests.members.team import fields
-from tests.store.copies import at, backed_up, copied, rows_at
+from tests.store.copies import at, backed_up, copied, make_disk_small, rows_at
 
 ENGINES = ["sqlite", "postgres"]
 
@@ -146,14 +145,7 @@ def test_a_backup_of_postgres_is_a_file(team, server, schema):
 @pytest.mark.parametrize("with_keys", [True, False])
 def test_a_full_disk_is_said(team, monkeypatch, tmp_path, with_keys):
     """Where there is no room for the backup, the error says so and nothing is left."""
-    connect = sqlite.connect
-
-    def small(path):
-        connection = connect(path)
-        connection.execute("PRAGMA max_page_count = 12")
-        return connection
-
-    monkeypatch.setattr(sqlite, "connect", small)
+    make_disk_small(monkeypatch)
     with pytest.raises(StoreUnreadable, match=f"no room left on the disk of {tmp_path}"):
         back_up_store(team.settings("alice"), to=tmp_path / "b.db", with_keys=with_keys, surroundings=team.around)
     assert list(tmp_path.glob("b.db*")) == []

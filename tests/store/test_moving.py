@@ -29,6 +29,7 @@ from registry import (
     open_registry,
     open_rolled_back,
     restore_store,
+    store_grants,
     verify_registry,
 )
 from registry.providers.zoom import ZoomProvider
@@ -39,7 +40,7 @@ from registry.store.sqlite import SQLitePlace
 from tests.golden.make_store import FOLDER
 from tests.holders import holder_of
 from tests.members.team import NOON, Clock, fields
-from tests.store.copies import at, rows_at
+from tests.store.copies import at, copied, rows_at
 from tests.verify.history import Client
 
 
@@ -328,6 +329,29 @@ def test_a_store_from_before_there_were_instances_is_moved(tmp_path):
         assert registry.policies.set("record-resolves", "off")
     assert verify_registry(old, surroundings=around).ok
     assert verify_registry(new, surroundings=around).ok
+
+
+def test_a_schema_from_before_there_were_instances_is_used(team, server, schema, tmp_path):
+    """In PostgreSQL, too, a store of version 2 verifies, is written, can be granted, and is moved."""
+    url = server.store_url(schema)
+    copied(team, url)
+    server.sql(f'DROP TABLE "{schema}".instance')
+    server.sql(f"COMMENT ON SCHEMA \"{schema}\" IS 'token registry, schema 2'")
+    edit(team, url)
+    settings = at(team, "alice", url)
+    assert verify_registry(settings, surroundings=team.around).ok
+    server.sql(f"CREATE ROLE {schema}_app")
+    try:
+        server.sql(store_grants(settings, "app", f"{schema}_app"))
+    finally:
+        server.sql(f"DROP OWNED BY {schema}_app; DROP ROLE {schema}_app")
+    copy_store(settings, to=f"sqlite:///{tmp_path}/new.db", move=True, surroundings=team.around)
+    with pytest.raises(StoreMoved):
+        edit(team, url)
+    edit(team, f"sqlite:///{tmp_path}/new.db")
+    server.sql(f"COMMENT ON SCHEMA \"{schema}\" IS 'token registry, schema 3'")
+    with pytest.raises(StoreUnreadable, match=r"instance.id is missing"):
+        place_of(settings).open()
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,10 @@ from psycopg import errors
 from psycopg.pq.abc import PGconn, PGresult
 
 from registry.errors import RegistryError, StoreBusy, StoreMissing, StoreUnreadable
+from registry.store.postgres.schema import REWRITTEN
 
 _PREPARE_AFTER = 3
 _LOOK = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-REWRITTEN = ("data_keys", "tokens")
-"""The tables that are written anew, so that their files forget what was overwritten."""
 _LOCKED = "500ms"
 _SILENCE = 2.0
 """Seconds for which a running app waits to hear whether anything has changed."""

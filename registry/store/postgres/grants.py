@@ -6,10 +6,10 @@ from types import MappingProxyType
 
 from registry.domain.roster import ADMIN, APP, AUDITOR
 from registry.errors import InvalidValue
+from registry.store.postgres.schema import REWRITTEN
 
 _HISTORY = ("stored_events", "commits", "log_nodes")
 _PRESENT = ("present_units", "tokens", "data_keys")
-_SHREDDED = ("data_keys", "tokens")
 
 _Privileges = Sequence[tuple[str, Sequence[str]]]
 """Each with its tables; none stands for all."""
@@ -66,7 +66,7 @@ def statements(schema: str, role: str, name: str) -> str:
     space, whom = f'"{schema}"', _quoted(name)  # a schema's name was checked: it has no character that means anything
     lines = [_grant(privileges, space, tables, whom) for privileges, tables in _PRIVILEGES[role]]
     if role == ADMIN:
-        grant = _grant("MAINTAIN", space, _SHREDDED, whom)
+        grant = _grant("MAINTAIN", space, REWRITTEN, whom)
         lines.append(_MAINTAIN.format(tag=_tag(grant), grant=grant))
     return _SCRIPT.format(role=role, schema=space, name=whom, grants="\n".join(lines))
 

@@ -31,11 +31,17 @@ _ASK_EVERY = 0.2
 _REACHES = "SELECT COUNT(*) FROM commits WHERE number = ?"
 
 
-class Seen:
-    """The newest commit that was seen: by any connection of this process that goes back to one store, or pinned."""
+class Known:
+    """What all know that go back to one opening of a store, whatever their connections.
+
+    That is the newest commit that any of them has seen, or that is pinned; and whether the replica answers.
+    """
 
     def __init__(self) -> None:
         self.pinned: Callable[[], int] = lambda: -1
+        self.away_until = 0.0
+        self.unanswered: Unusable | None = None
+        self._pause = _AWAY
         self._by_thread: dict[int, int] = {}  # each has its own place, so that none undoes what another wrote
 
     def add(self, commit: int) -> None:
@@ -47,37 +53,44 @@ class Seen:
         """Return the number of the newest commit; -1 for none."""
         return max(self.pinned(), *list(self._by_thread.values()), -1)
 
+    def leave(self, error: Unusable | None) -> None:
+        """Ask the replica no more for a while, which is twice as long each time that it is in vain."""
+        self.unanswered, self.away_until = error, time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_AWAY)
+
+    def answered(self) -> None:
+        """Forget that it was in vain before."""
+        self.unanswered, self._pause = None, _AWAY
+
 
 class ReplicatedStore(Store):
     """A registry's store by two connections, each made when it is first needed."""
 
     answers_at_once = False
 
-    def __init__(self, place: "PostgresPlace", replica: "PostgresPlace", seen: Seen | None = None) -> None:
+    def __init__(self, place: "PostgresPlace", replica: "PostgresPlace", known: Known | None = None) -> None:
         self.place = self._at = place
         self._near = replica
         self._replica: PostgresStore | None = None
         self._primary: PostgresStore | None = None
         self._chosen: PostgresStore | None = None
         """Who answers within a snapshot or a turn."""
-        self._seen = seen or Seen()
-        self._away_until = self._asked_at = 0.0
-        self._pause = _AWAY
-        self._unanswered: Unusable | None = None
+        self._known = known or Known()
+        self._asked_at = 0.0
         self._closed = False
         self.schema_version = self._answering().schema_version
 
     def expect(self, commit: int) -> None:
         """Answer from now on only from where a commit is that was seen."""
-        self._seen.add(commit)
+        self._known.add(commit)
 
     def heed(self, pinned: Callable[[], int]) -> None:
         """Answer only from where the commit is that is pinned by then."""
-        self._seen.pinned = pinned
+        self._known.pinned = pinned
 
     def again(self) -> "ReplicatedStore":
-        """Open the same store once more; what was seen by the one was seen by the other."""
-        return ReplicatedStore(self._at, self._near, self._seen)
+        """Open the same store once more; what the one knows the other does."""
+        return ReplicatedStore(self._at, self._near, self._known)
 
     def anew(self) -> "ReplicatedStore":
         """Open what lies in this one's place now."""
@@ -122,12 +135,12 @@ class ReplicatedStore(Store):
 
     def gave_way(self) -> bool:
         """Return whether the primary would answer now, because the replica could not."""
-        return time.monotonic() < self._away_until
+        return time.monotonic() < self._known.away_until
 
     def unanswered(self) -> str | None:
         """Return why the replica does not answer; ``None`` if it does."""
         self._answering()
-        return str(self._unanswered) if self._unanswered else None
+        return str(self._known.unanswered) if self._known.unanswered else None
 
     def _writing(self) -> PostgresStore:
         if self._primary is None:
@@ -144,7 +157,7 @@ class ReplicatedStore(Store):
             try:
                 self._replica = self._near.open()
             except Unusable as error:
-                self._leave(error)
+                self._known.leave(error)
                 return self._writing()
         return self._replica
 
@@ -154,17 +167,12 @@ class ReplicatedStore(Store):
             try:
                 return ask(store)
             except Unusable as error:
-                self._leave(error)
+                self._known.leave(error)
         return ask(store)
 
     def _check_open(self) -> None:
         if self._closed:
             raise Unusable("this registry was closed", "open it anew")
-
-    def _leave(self, error: Unusable | None = None) -> None:
-        """Ask the replica no more for a while, which is twice as long each time that it is in vain."""
-        self._unanswered, self._away_until = error, time.monotonic() + self._pause
-        self._pause = min(2 * self._pause, _LONGEST_AWAY)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -180,7 +188,7 @@ class ReplicatedStore(Store):
                 yield
             except (StoreBusy, StoreUnreadable) as error:
                 if store is self._replica:  # which may have ended the look, to go on itself
-                    self._leave(error)
+                    self._known.leave(error)
                 raise
 
     def _begin(self, look: ExitStack) -> None:
@@ -189,13 +197,13 @@ class ReplicatedStore(Store):
         while (store := self._answering()) is self._replica:
             try:
                 if self._begun(look, store):
-                    self._unanswered, self._pause = None, _AWAY
+                    self._known.answered()
                     return
             except Unusable as error:
-                self._leave(error)
+                self._known.leave(error)
             else:
                 if time.monotonic() > until:
-                    self._leave()
+                    self._known.leave(None)
                 else:
                     time.sleep(_STEP)
         look.enter_context(self._choosing(store))
@@ -203,7 +211,7 @@ class ReplicatedStore(Store):
 
     def _begun(self, look: ExitStack, replica: PostgresStore) -> bool:
         """Begin a look at the replica, if it holds what was seen."""
-        least = self._seen.commit()
+        least = self._known.commit()
         with ExitStack() as tried:
             tried.enter_context(self._choosing(replica))
             tried.enter_context(replica.snapshot())
@@ -243,11 +251,11 @@ class ReplicatedStore(Store):
         Nothing is unchanged once more was seen, by whomever: the replica may not show it yet.
         """
         asking: dict[PostgresStore, Callable[[], bool]] = {}
-        seen, newest = self._seen, self._seen.commit()
+        known, newest = self._known, self._known.commit()
 
         def unchanged() -> bool:
             store = self._primary if self.gave_way() else self._replica
-            if store is None or seen.commit() > newest:
+            if store is None or known.commit() > newest:
                 return False
             if store not in asking:
                 asking[store] = store.unchanged_since(version)

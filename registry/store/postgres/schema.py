@@ -5,11 +5,13 @@
 
 from registry.store.schema import SCHEMA_VERSION, VERSIONS, WITH_INSTANCE
 
-__all__ = ["MARK", "VERSIONS", "differences", "statements"]
+__all__ = ["MARK", "REWRITTEN", "VERSIONS", "differences", "statements"]
 
 MARK = "token registry, schema"
 """Stands before the version in the comment of the database's schema: what tells a registry from any other."""
 
+REWRITTEN = ("data_keys", "tokens")
+"""The tables that are written anew, so that their files forget what was overwritten."""
 _APPEND_ONLY = ("stored_events", "commits", "log_nodes")
 
 # Names compare byte by byte, whatever the database's language: ranges of them are verified side by side.

@@ -20,8 +20,9 @@ from psycopg.pq.abc import PGconn
 from registry.domain.events import Event
 from registry.errors import OutcomeUnknown, RegistryError, StoreBusy, StoreUnreadable
 from registry.store.contents import Contents
-from registry.store.postgres.connection import REWRITTEN, Connection, answer, begin_look, is_lost, unusable
+from registry.store.postgres.connection import Connection, answer, begin_look, is_lost, unusable
 from registry.store.postgres.dialect import dialect
+from registry.store.postgres.schema import REWRITTEN
 from registry.store.postgres.shredding import rewritten, write_anew
 from registry.store.postgres.turns import Queue
 from registry.store.raw import COLUMNS
