@@ -213,6 +213,7 @@ class SQLiteStore(Store):
         except sqlite3.Error as error:
             raise unusable(self.path if "full" in str(error) else source.path, error) from None
         self._into_one_file()  # with its first page came how the other one is written
+        self.schema_version = self._rows("PRAGMA user_version")[0][0]  # as the other one's
 
     def finish(self) -> None:
         """Close the store, all of which is then in its one file."""

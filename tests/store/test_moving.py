@@ -319,6 +319,12 @@ def test_a_store_from_before_there_were_instances_is_moved(tmp_path):
     shutil.copy(FOLDER / "v2" / "alice.identity", home / "identity").chmod(0o600)
     old, new = (load_settings({"home": str(home), "url": f"sqlite:///{tmp_path}/{n}.db"}, {}) for n in ("old", "new"))
     join(old, invitation=Invitation.parse((FOLDER / "v2" / "invitation.txt").read_text()), surroundings=around)
+    back_up_store(old, to=tmp_path / "backup.db", surroundings=around)
+    back_up_store(old, to=tmp_path / "history.db", with_keys=False, surroundings=around)
+    put_back = load_settings({"home": str(home), "url": f"sqlite:///{tmp_path}/put_back.db"}, {})
+    restore_store(put_back, file=tmp_path / "backup.db", surroundings=around)
+    with closing(place_of(put_back).open()) as made:
+        assert made.instance()
     copy_store(old, to=new.url.value, move=True, surroundings=around)
     with open_registry(new, surroundings=around) as registry:
         registry.policies.set("record-resolves", "off")
